@@ -1,0 +1,4 @@
+//! (being written)
+
+mod settings;
+pub use settings::Settings;

@@ -1,0 +1,18 @@
+//! The words of the field, as types. Nothing here does IO, reads a clock or knows a backend.
+
+mod anomaly;
+mod calendar;
+mod metric;
+mod rules;
+mod severity;
+mod span;
+pub mod text;
+mod time;
+
+pub use anomaly::{Anomaly, AnomalyId, Level};
+pub use calendar::{Calendar, HourOfWeek, UtcHour};
+pub use metric::{MetricKind, MetricSample};
+pub use rules::Broken;
+pub use severity::Severity;
+pub use span::{Attributes, Span, SpanId, SpanKey, SpanKind, Trace, TraceId};
+pub use time::{Micros, TimeWindow, Timestamp};

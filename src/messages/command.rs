@@ -1,0 +1,50 @@
+//! What the app may ask of the monitor.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AnomalyId, SpanKey, TraceId};
+
+/// Chosen by the sender; the answer echoes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    pub id: CommandId,
+    pub kind: CommandKind,
+}
+
+/// Orders, in the imperative.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandKind {
+    /// Explain this anomaly's trace; the newest request wins over a running one.
+    StartAnalysis {
+        anomaly: AnomalyId,
+    },
+    CancelAnalysis,
+    /// Compute all baselines anew from what has been learnt.
+    Recalculate,
+    CancelRecalculation,
+    /// Make this key the one whose baseline is sent.
+    ShowBaseline {
+        key: SpanKey,
+    },
+    /// Fetch and send this trace, with the given span under the cursor.
+    ShowTrace {
+        trace: TraceId,
+    },
+    /// Poll every source now instead of at its next turn.
+    PollNow,
+    /// Flush and end.
+    Shutdown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Accepted,
+    /// One sentence that says why not, and what to do instead.
+    Refused(String),
+}

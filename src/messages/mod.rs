@@ -1,0 +1,60 @@
+//! Everything the two halves say to each other: plain serde data, without channels, handles or `Arc`s of state.
+//!
+//! A [`Command`] carries an id and its answer echoes it. An [`Update`] replaces a *topic* as a whole, with a revision, so
+//! a slow reader may skip to the newest; only tokens and notices are streams. A new viewer starts from a snapshot: the
+//! newest update of every topic.
+
+mod analysis;
+mod command;
+mod views;
+
+pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
+pub use command::{Command, CommandId, CommandKind, Outcome};
+pub use views::{
+    AlertView, AnomalyView, BackFill, BaselineView, CellView, ChangedCell, LearningView, MonitorView,
+    RecalculationState, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView,
+    WaterfallSpan,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages. A reader of another version says so instead of guessing.
+pub const VERSION: u32 = 1;
+
+/// From the monitor to the app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// Grows by one with every update of the monitor.
+    pub revision: u64,
+    pub body: UpdateBody,
+}
+
+/// Facts, in the past tense where they are events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateBody {
+    /// Topic: each backend's freshness.
+    Sources(Vec<SourceView>),
+    /// Topic: the monitor as a whole.
+    Monitor(MonitorView),
+    /// Topic: every known service, worst first.
+    Services(Vec<ServiceView>),
+    /// Topic: anomalies grouped by span key, worst first.
+    Alerts(Vec<AlertView>),
+    /// Topic: how much has been learnt.
+    Learning(LearningView),
+    /// Topic: the baseline of the key last asked for by [`CommandKind::ShowBaseline`].
+    Baseline(Box<BaselineView>),
+    /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].
+    Trace(Box<TraceView>),
+    /// Topic: the running or last recalculation.
+    Recalculation(RecalculationState),
+    /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.
+    Analysis(Box<Analysis>),
+    /// Stream: text that came since the last `Analysis` or `TokensArrived` of the same run.
+    TokensArrived { analysis: AnalysisId, text: String },
+    /// Stream: something a person should read once.
+    Notice(String),
+    /// The answer to a command.
+    CommandAnswered { id: CommandId, outcome: Outcome },
+}

@@ -1,0 +1,269 @@
+//! Read models: what each screen shows, computed by the monitor, so that the app decides nothing about telemetry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Anomaly, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, Timestamp, TraceId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    Jaeger,
+    Prometheus,
+    Ollama,
+}
+
+/// One backend as the header shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceView {
+    pub kind: SourceKind,
+    pub state: SourceState,
+    /// When it last answered as it should.
+    pub last_ok: Option<Timestamp>,
+    /// How often it is asked; zero when only on demand (Ollama).
+    pub interval: Micros,
+    /// What was found by probing: `api v3`, `2.42.0`, `llama3.2:1b`.
+    pub detail: String,
+    /// A doubt about the data worth a word in the header: `n>=1500 (limit)`, `clock 58m off`.
+    pub warning: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// Not configured, or switched off.
+    Off,
+    /// Asked for the first time, no answer yet.
+    Connecting,
+    Ready,
+    /// A short reason: `connection refused`, `401 unauthorized`, `HTML instead of JSON (login page?)`.
+    Failing(String),
+}
+
+/// The monitor as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MonitorView {
+    pub started: Timestamp,
+    /// When the sources were last asked.
+    pub last_poll: Option<Timestamp>,
+    pub poll_interval: Micros,
+    /// Traces first seen in the last five minutes, per second.
+    pub traces_per_s: f64,
+    pub spans_seen: u64,
+    pub anomalies_seen: u64,
+    /// The bucket that new spans are judged against.
+    pub bucket: HourOfWeek,
+    /// Name of the time zone buckets are counted in.
+    pub zone: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    Judged,
+    /// No operation of it has enough samples for any level yet.
+    Learning,
+    /// No span for longer than its usual gap.
+    Absent,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    pub service: String,
+    pub state: ServiceState,
+    /// Worst severity among its anomalies of the last five minutes.
+    pub severity: Option<Severity>,
+    /// Spans per second over the last five minutes.
+    pub spans_per_s: f64,
+    /// Share of its spans that failed in the last five minutes; `None` without spans.
+    pub error_share: Option<f64>,
+    /// The operation whose p99 is the largest multiple of its normal p99.
+    pub worst_operation: Option<SpanKey>,
+    /// That operation's p99 over the last five minutes.
+    pub p99_now: Option<Micros>,
+    /// p99 now ÷ normal p99 of this hour of the week.
+    pub times_normal: Option<f64>,
+    pub operations: u32,
+    pub last_seen: Option<Timestamp>,
+    /// The worst operation's p99 ÷ normal p99 for each four minutes of the last hour, oldest first; `None` where no span was.
+    pub history: Vec<Option<f32>>,
+}
+
+/// Anomalies of one span key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertView {
+    pub key: SpanKey,
+    /// The worst of its anomalies that still counts (last 15 minutes).
+    pub severity: Severity,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// How many anomalies of SEV1 … SEV5 since `first`.
+    pub counts: [u32; 5],
+    /// Spans of this key judged since `first`.
+    pub judged: u32,
+    pub worst_z: f64,
+    pub latest_z: f64,
+    pub p99_now: Option<Micros>,
+    pub p99_normal: Option<Micros>,
+    pub times_normal: Option<f64>,
+    /// The newest and worst of them, newest first; at most 20.
+    pub anomalies: Vec<AnomalyView>,
+}
+
+/// An anomaly, and whether its trace can still be fetched is found out on asking.
+pub type AnomalyView = Anomaly;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearningView {
+    pub keys: u32,
+    pub samples: u64,
+    /// UTC hours of the last 30 days for which something was learnt or known to be empty.
+    pub hours_known: u32,
+    pub hours_wanted: u32,
+    pub back_fill: BackFill,
+    /// Number of the generation in use; 0 before the first.
+    pub generation: u64,
+    pub generation_at: Option<Timestamp>,
+    /// Share of (key, bucket) pairs of the generation that their own hour of week answers, 0 to 1.
+    pub buckets_full: f64,
+    /// Operations beyond the limit that were put into `service:(other)`.
+    pub merged_operations: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackFill {
+    NotStarted,
+    Running {
+        hours_done: u32,
+        hours_total: u32,
+    },
+    Done,
+    /// Waits for the trace source; the sentence says why.
+    Paused {
+        hours_done: u32,
+        hours_total: u32,
+        why: String,
+    },
+}
+
+/// All that the baseline pane shows of one key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BaselineView {
+    pub key: SpanKey,
+    pub bucket: HourOfWeek,
+    /// The baseline that answers now; `None` with the reason in `note`.
+    pub cell: Option<CellView>,
+    /// `not enough data (n = 3, needs 10)`
+    pub note: Option<String>,
+    /// p99 of each of the 168 hours of the week that its own samples answer.
+    pub week_p99: Vec<Option<Micros>>,
+    /// Samples in each of the 168 hours of the week.
+    pub week_samples: Vec<u64>,
+    pub now_p50: Option<Micros>,
+    pub now_p95: Option<Micros>,
+    pub now_p99: Option<Micros>,
+    /// Spans in the last five minutes.
+    pub now_samples: u64,
+    /// Distribution of this hour of the week's level that answers, and of the last five minutes: share of spans in
+    /// each of `histogram_edges_us.len() - 1` log-spaced bins.
+    pub histogram_edges_us: Vec<u64>,
+    pub histogram_normal: Vec<f32>,
+    pub histogram_now: Vec<f32>,
+    /// p99 for each four minutes of the last hour, oldest first.
+    pub history_p99: Vec<Option<Micros>>,
+}
+
+/// One baseline, with what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellView {
+    pub level: Level,
+    pub samples: u64,
+    pub mean_us: f64,
+    pub sigma_us: f64,
+    pub p50: Micros,
+    pub p90: Micros,
+    pub p95: Micros,
+    pub p99: Micros,
+    pub p99_9: Micros,
+    /// Durations above which a span is SEV1 … SEV5.
+    pub cut_offs: [Micros; 5],
+    /// The level whose percentile gave each cut-off; wider than `level` where that has too few samples.
+    pub cut_off_levels: [Level; 5],
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecalculationState {
+    Never,
+    Running {
+        keys_done: u32,
+        keys_total: u32,
+        started: Timestamp,
+    },
+    Cancelled,
+    Failed(String),
+    Done {
+        at: Timestamp,
+        took: Micros,
+        generation: u64,
+        keys: u32,
+        samples: u64,
+        /// Buckets whose p99 moved by more than 10 %, and how many buckets both generations answer.
+        changed: u32,
+        compared: u32,
+        /// The largest of those moves, at most 8.
+        largest: Vec<ChangedCell>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangedCell {
+    pub key: SpanKey,
+    pub bucket: HourOfWeek,
+    pub p99_before: Micros,
+    pub p99_after: Micros,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceView {
+    pub trace: TraceId,
+    pub state: TraceState,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceState {
+    Loading,
+    /// One sentence: what happened and what to do.
+    Failed(String),
+    Loaded {
+        start: Timestamp,
+        duration: Micros,
+        services: u32,
+        errors: u32,
+        /// Spans whose parent is not in the trace.
+        orphans: u32,
+        /// Spans left out because the trace has more than the screen holds.
+        left_out: u32,
+        /// Depth-first, siblings by start time.
+        spans: Vec<WaterfallSpan>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaterfallSpan {
+    pub id: SpanId,
+    pub depth: u16,
+    pub key: SpanKey,
+    /// Start relative to the trace's first span.
+    pub offset: Micros,
+    pub duration: Micros,
+    pub self_time: Micros,
+    pub error: bool,
+    pub severity: Option<Severity>,
+    /// p99 of the baseline that answers for this span; `None` when none does.
+    pub normal_p99: Option<Micros>,
+    /// The pieces of this span on the critical path, relative to the trace's first span.
+    pub critical: Vec<(Micros, Micros)>,
+    pub attributes: Vec<(String, String)>,
+}
