@@ -58,6 +58,17 @@ impl KeyBuilder {
         })
     }
 
+    /// All samples added since the last [`KeyBuilder::finish`] that belong to one level.
+    #[must_use]
+    pub fn distribution(&self, level: Level, bucket: HourOfWeek) -> Sketch {
+        let belongs = |other: HourOfWeek| position(level, other) == position(level, bucket);
+        let mut merged = Sketch::default();
+        for (_, slice) in HourOfWeek::all().zip(&self.week).filter(|(other, _)| belongs(*other)) {
+            merged.merge(&slice.durations);
+        }
+        merged
+    }
+
     /// The baselines of what was added since the last call.
     pub fn finish(&mut self, min_samples: u64, rules: &[CutOffRule; 5]) -> KeyBaseline {
         let mut sketches: Vec<Sketch> = vec![Sketch::default(); CELLS - HourOfWeek::COUNT];
@@ -90,11 +101,16 @@ impl KeyBuilder {
             cell.borrow_from(&wider);
         }
         let week_samples = self.week.iter().map(|s| u32::try_from(s.durations.count()).unwrap_or(u32::MAX)).collect();
+        self.clear();
+        KeyBaseline { samples, week_samples, cells }
+    }
+
+    /// Forgets what was added.
+    pub fn clear(&mut self) {
         for slice in &mut self.week {
             slice.durations.clear();
             slice.errors = 0;
         }
-        KeyBaseline { samples, week_samples, cells }
     }
 }
 

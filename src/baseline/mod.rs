@@ -4,6 +4,7 @@
 mod cell;
 mod generation;
 mod key_baseline;
+mod ledger;
 mod naming;
 mod settings;
 mod sketch;
@@ -12,6 +13,7 @@ mod slice;
 pub use cell::{Cell, CutOff, CutOffRule, PERCENTILES};
 pub use generation::{Comparison, Generation, Moved};
 pub use key_baseline::{KeyBaseline, KeyBuilder};
+pub use ledger::{Learnt, Ledger, Settled, gaps, unite};
 pub use naming::{Naming, OTHER, fold_ids};
 pub use settings::Settings;
 pub use sketch::Sketch;
