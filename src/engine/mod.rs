@@ -158,6 +158,7 @@ impl Engine {
             Input::Resumed(resumed) => self.resume(*resumed, now, &mut out),
             Input::GenerationMade(generation) => {
                 self.keys.use_generation(&generation);
+                self.ledger.samples = generation.samples();
                 self.generation = generation;
                 self.tell_all(now, &mut out);
             }

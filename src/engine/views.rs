@@ -277,9 +277,9 @@ impl Engine {
             state: TraceState::Loaded {
                 start: shape.start,
                 duration: shape.duration,
-                services: shape.services as u32,
-                errors: shape.errors as u32,
-                orphans: shape.orphans as u32,
+                services: shape.services.len() as u32,
+                errors: shape.errors,
+                orphans: shape.orphans,
                 left_out: rows.saturating_sub(MOST_ROWS) as u32,
                 spans,
             },

@@ -259,9 +259,12 @@ impl Store {
     /// # Errors
     /// When sled cannot write.
     pub fn save_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        // Retention took samples away since they were last counted.
+        let ledger = self.ledger()?;
         let mut inner = self.lock();
         let mut batch = sled::Batch::default();
         let mut new_ids = sled::Batch::default();
+        new_ids.insert(b"w", record::seal(&record::write_windows(&ledger.known, generation.samples())));
         let number = generation.number.to_be_bytes();
         batch.insert(&number, record::seal(&record::write_generation_head(generation)));
         for (key, baseline) in &generation.keys {
@@ -422,6 +425,11 @@ impl Store {
             .map_err(|why| StoreError::Unusable { dir: self.dir.clone(), why })?;
         inner.trees = Some(trees);
         Ok(())
+    }
+
+    /// Takes the owner's note back; the files are freed when the last clone is dropped.
+    pub fn release(&self) {
+        owner::clear(&self.dir);
     }
 
     /// Bytes on disk.
