@@ -67,8 +67,7 @@ pub async fn run<S: Screen>(
         let free = screen.is_free();
         let frame_due = (stale && free).then(|| shown.at + screen.rest());
         let now = clock();
-        let tick_due =
-            app.next_tick(now).map(|at| (Instant::now() + at.since(now).as_std()).max(shown.ticked + TICK));
+        let tick_due = app.next_tick(now).map(|at| (Instant::now() + at.since(now).as_std()).max(shown.ticked + TICK));
         let due = [frame_due, tick_due].into_iter().flatten().min();
 
         // The order matters. Signals first: ending must work under any load. Then keys: a person never waits behind a

@@ -57,10 +57,7 @@ mod tests {
     #[test]
     fn a_key_counts_once_however_much_the_terminal_tells() {
         let press = event(Code::Char('q'), KeyModifiers::NONE, KeyEventKind::Press);
-        assert_eq!(
-            message_of(press),
-            Some(Msg::KeyPressed(Key { code: KeyCode::Char('q'), ctrl: false, alt: false }))
-        );
+        assert_eq!(message_of(press), Some(Msg::KeyPressed(Key { code: KeyCode::Char('q'), ctrl: false, alt: false })));
         assert_eq!(message_of(event(Code::Char('q'), KeyModifiers::NONE, KeyEventKind::Release)), None);
         assert!(message_of(event(Code::Down, KeyModifiers::NONE, KeyEventKind::Repeat)).is_some());
     }
@@ -68,10 +65,7 @@ mod tests {
     #[test]
     fn modifiers_and_both_spellings_of_shift_tab_arrive() {
         let ctrl_l = event(Code::Char('l'), KeyModifiers::CONTROL, KeyEventKind::Press);
-        assert_eq!(
-            message_of(ctrl_l),
-            Some(Msg::KeyPressed(Key { code: KeyCode::Char('l'), ctrl: true, alt: false }))
-        );
+        assert_eq!(message_of(ctrl_l), Some(Msg::KeyPressed(Key { code: KeyCode::Char('l'), ctrl: true, alt: false })));
         for event in [
             event(Code::Tab, KeyModifiers::SHIFT, KeyEventKind::Press),
             event(Code::BackTab, KeyModifiers::SHIFT, KeyEventKind::Press),
