@@ -1,0 +1,567 @@
+//! Computed statements about one anomaly: complete without any model, each number with its unit and its normal.
+
+use std::collections::BTreeMap;
+
+use super::metric::{Metric, Standing};
+use super::shape::{TraceShape, shape};
+use crate::domain::{Anomaly, Level, Micros, Span, SpanKey, Trace, text};
+
+/// What the baseline says of one span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normal {
+    /// The level that answered.
+    pub level: Level,
+    /// How many samples it rests on.
+    pub samples: u64,
+    pub mean_us: f64,
+    /// After the floor; never zero.
+    pub sigma_us: f64,
+    pub p50: Micros,
+    pub p95: Micros,
+    pub p99: Micros,
+}
+
+/// At most this many of a kind are told one by one; the rest is counted.
+const TOLD: usize = 5;
+const METRICS_TOLD: usize = 24;
+/// Longest text from outside within a statement, in characters.
+const LONGEST_NAME: usize = 100;
+const LONGEST_MESSAGE: usize = 200;
+
+/// Where a span's error says what went wrong, best first.
+const ERROR_TEXTS: [&str; 9] = [
+    "exception.message",
+    "error.message",
+    "otel.status_description",
+    "status.message",
+    "error.object",
+    "error.type",
+    "exception.type",
+    "http.response.status_code",
+    "http.status_code",
+];
+
+/// The statements, most general first: what happened, where in the trace the time went, what else in it was slow or failed,
+/// waits, metrics. `normal` answers for any span of the trace. What is not known is said, never guessed.
+///
+/// The texts are clean single lines without their numbers E1 … En, which are the caller's.
+#[must_use]
+pub fn facts(
+    anomaly: &Anomaly,
+    trace: Option<&Trace>,
+    normal: &dyn Fn(&Span) -> Option<Normal>,
+    metrics: &[Metric],
+) -> Vec<String> {
+    let mut told = Vec::new();
+    let laid_out = trace.filter(|trace| !trace.spans.is_empty()).map(|trace| Scene::new(anomaly, trace));
+    let span = laid_out.as_ref().and_then(Scene::span);
+    told.push(what(anomaly, normal(span.unwrap_or(&as_span(anomaly)))));
+    told.push(which_baseline(anomaly));
+    match &laid_out {
+        None => told.push("Its trace could not be read, so where in it the time went is not known".to_owned()),
+        Some(scene) => scene.tell(normal, &mut told),
+    }
+    told.extend(metric_facts(metrics));
+    told.iter().map(|fact| text::clean(fact).into_owned()).collect()
+}
+
+/// The anomaly as a span, to ask for its normal when its trace is gone.
+fn as_span(anomaly: &Anomaly) -> Span {
+    Span {
+        id: anomaly.id.span,
+        parent: None,
+        key: anomaly.key.clone(),
+        start: anomaly.start,
+        duration: anomaly.duration,
+        error: anomaly.error,
+        attributes: anomaly.attributes.clone(),
+        resource: std::sync::Arc::default(),
+    }
+}
+
+fn what(anomaly: &Anomaly, normal: Option<Normal>) -> String {
+    let p99 = normal.map_or_else(|| "p99 not known".to_owned(), |normal| format!("p99 {}", normal.p99));
+    let cut_off = micros(anomaly.mean_us + anomaly.cut_off_z * anomaly.sigma_us);
+    format!(
+        "{} took {}, {} its mean; normal is mean {} ± {} (σ), {p99}; z {:.1} is above {:.1}, so S{}: it begins at {cut_off}",
+        name(&anomaly.key),
+        anomaly.duration,
+        times(anomaly.times_mean()),
+        micros(anomaly.mean_us),
+        micros(anomaly.sigma_us),
+        anomaly.z,
+        anomaly.cut_off_z,
+        anomaly.severity.number(),
+    )
+}
+
+fn which_baseline(anomaly: &Anomaly) -> String {
+    let stretch = anomaly.level.describe(anomaly.bucket);
+    let samples = anomaly.samples;
+    match anomaly.level {
+        Level::HourOfWeek => format!("Normal means {stretch}, learnt from {samples} spans"),
+        _ => {
+            format!("Normal means {stretch}, learnt from {samples} spans, because {} alone has too few", anomaly.bucket)
+        }
+    }
+}
+
+/// The anomaly's trace, laid out.
+struct Scene<'a> {
+    trace: &'a Trace,
+    shape: TraceShape,
+    /// The anomaly's row; `None` when its span is not in the trace as it was read.
+    row: Option<usize>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(anomaly: &Anomaly, trace: &'a Trace) -> Self {
+        let shape = shape(trace);
+        let is_it = |span: &Span| span.id == anomaly.id.span && span.key == anomaly.key;
+        let by_id = |span: &Span| span.id == anomaly.id.span;
+        let find = |wanted: &dyn Fn(&Span) -> bool| shape.rows.iter().position(|row| wanted(&trace.spans[row.span]));
+        let row = find(&is_it).or_else(|| find(&by_id));
+        Self { trace, shape, row }
+    }
+
+    fn span(&self) -> Option<&Span> {
+        self.row.map(|row| self.span_at(row))
+    }
+
+    fn span_at(&self, row: usize) -> &Span {
+        &self.trace.spans[self.shape.rows[row].span]
+    }
+
+    fn tell(&self, normal: &dyn Fn(&Span) -> Option<Normal>, told: &mut Vec<String>) {
+        told.push(self.overview());
+        told.extend(self.doubts());
+        match self.row {
+            Some(row) => told.push(self.share(row)),
+            None => told.push("The span itself is not in the trace as it was read".to_owned()),
+        }
+        told.extend(self.top_contributors());
+        if let Some(row) = self.row {
+            told.extend(self.slow_below(row, normal));
+        }
+        told.extend(self.errors());
+        told.extend(self.waits());
+    }
+
+    fn overview(&self) -> String {
+        let shape = &self.shape;
+        let first = shape.rows.first().map_or_else(String::new, |_| name(&self.span_at(0).key));
+        format!(
+            "Its trace has {} in {}, begins with {first} and takes {} end to end",
+            counted(shape.rows.len(), "span"),
+            counted(shape.services.len(), "service"),
+            shape.end_to_end,
+        )
+    }
+
+    /// What makes the trace less than certain.
+    fn doubts(&self) -> Option<String> {
+        let shape = &self.shape;
+        let mut doubts = Vec::new();
+        if shape.orphans > 0 {
+            doubts.push(format!("{} have no parent in it, so parts may be missing", counted(shape.orphans, "span")));
+        }
+        if shape.moved > 0 {
+            let most = shape.rows.iter().map(|row| row.moved_us.unsigned_abs()).max().unwrap_or(0);
+            doubts.push(format!(
+                "the clocks of its services differ by up to {}, and {} were moved into their callers",
+                Micros(most),
+                counted(shape.moved, "span")
+            ));
+        }
+        if shape.duplicates > 0 {
+            doubts.push(format!("{} came more than once", counted(shape.duplicates, "span")));
+        }
+        if shape.cycles > 0 {
+            doubts.push(format!("{} named themselves as ancestor", counted(shape.cycles, "span")));
+        }
+        (!doubts.is_empty()).then(|| format!("The trace is not certain: {}", doubts.join("; ")))
+    }
+
+    /// Time on the critical path in a row and below it.
+    fn critical_with_below(&self, row: usize) -> u64 {
+        let below = self.shape.below(row);
+        let own = self.shape.rows[row].critical_time().0;
+        let spans: u64 = self.shape.rows[below.clone()].iter().map(|r| r.critical_time().0).sum();
+        let waits: u64 = self
+            .shape
+            .waits
+            .iter()
+            .filter(|wait| wait.critical && below.contains(&wait.to))
+            .map(|wait| wait.length().0)
+            .sum();
+        own + spans + waits
+    }
+
+    fn share(&self, row: usize) -> String {
+        let it = &self.shape.rows[row];
+        let total = self.shape.end_to_end.0;
+        let own = it.critical_time().0;
+        let self_time = format!("its self time is {} of its {}", it.self_time, self.span_at(row).duration);
+        let with_below = self.critical_with_below(row);
+        if with_below == 0 {
+            return format!("The span is not on the critical path: something else took as long; {self_time}");
+        }
+        format!(
+            "The span's own time is {} of the critical path ({} of {}), with all below it {}; {self_time}",
+            share(own, total),
+            Micros(own),
+            self.shape.end_to_end,
+            share(with_below, total),
+        )
+    }
+
+    /// The largest contributions to the critical path, spans of one key and waits on one edge taken together.
+    fn top_contributors(&self) -> Vec<String> {
+        let total = self.shape.end_to_end.0;
+        let mut spent: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (place, row) in self.shape.rows.iter().enumerate() {
+            let own = row.critical_time().0;
+            if own > 0 {
+                let entry = spent.entry(format!("self time of {}", name(&self.span_at(place).key))).or_default();
+                *entry = (entry.0 + own, entry.1 + 1);
+            }
+        }
+        for wait in self.shape.waits.iter().filter(|wait| wait.critical) {
+            let edge = format!("waiting between {}", self.edge(wait.from, wait.to));
+            let entry = spent.entry(edge).or_default();
+            *entry = (entry.0 + wait.length().0, entry.1 + 1);
+        }
+        let mut spent: Vec<_> = spent.into_iter().collect();
+        spent.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
+        spent
+            .iter()
+            .enumerate()
+            .take(3)
+            .filter(|(rank, (_, (time, _)))| *rank == 0 || u128::from(*time) * 20 >= u128::from(total))
+            .map(|(_, (who, (time, times)))| {
+                let of = if *times > 1 { format!(" in {times} spans") } else { String::new() };
+                format!("{} is {} of the critical path ({}{of})", capital(who), share(*time, total), Micros(*time))
+            })
+            .collect()
+    }
+
+    /// Spans below the anomaly that took longer than their own p99.
+    fn slow_below(&self, row: usize, normal: &dyn Fn(&Span) -> Option<Normal>) -> Vec<String> {
+        let below = self.shape.below(row);
+        if below.is_empty() {
+            return vec!["Nothing was called below it, so the time is its own".to_owned()];
+        }
+        let total = below.len();
+        let judged: Vec<(usize, Normal)> =
+            below.filter_map(|at| normal(self.span_at(at)).map(|normal| (at, normal))).collect();
+        if judged.is_empty() {
+            return vec![format!(
+                "{} below it, none with a baseline: which of them was slower than normal is not known",
+                capital(&counted(total, "span"))
+            )];
+        }
+        let (known, of) = (judged.len(), total);
+        let mut slow: Vec<_> =
+            judged.into_iter().filter(|(at, normal)| self.span_at(*at).duration > normal.p99).collect();
+        if slow.is_empty() {
+            return vec![format!(
+                "No span below it took longer than its own normal p99 ({known} of {of} have a baseline), so the delay is \
+                 its own or in waits"
+            )];
+        }
+        let excess = |at: usize, normal: &Normal| self.span_at(at).duration.0.saturating_sub(micros(normal.mean_us).0);
+        let deepest = slow.iter().max_by_key(|(at, n)| (self.shape.rows[*at].depth, excess(*at, n))).map(|(at, _)| *at);
+        slow.sort_by_key(|(at, normal)| (std::cmp::Reverse(excess(*at, normal)), *at));
+        let rest = slow.len().saturating_sub(TOLD);
+        let mut told: Vec<String> = slow
+            .iter()
+            .take(TOLD)
+            .map(|(at, normal)| {
+                let span = self.span_at(*at);
+                let z = (span.duration.0 as f64 - normal.mean_us) / normal.sigma_us.max(1.0);
+                format!(
+                    "Below it {} took {}, {} its mean (self time {}); normal is mean {} ± {} (σ), p99 {}, z {z:.1}, n {}",
+                    name(&span.key),
+                    span.duration,
+                    times(span.duration.0 as f64 / normal.mean_us.max(1.0)),
+                    self.shape.rows[*at].self_time,
+                    micros(normal.mean_us),
+                    micros(normal.sigma_us),
+                    normal.p99,
+                    normal.samples,
+                )
+            })
+            .collect();
+        if rest > 0 {
+            told.push(format!("{} more below it took longer than their normal p99", counted(rest, "span")));
+        }
+        if let Some(deepest) = deepest
+            && slow.len() > 1
+        {
+            let key = &self.span_at(deepest).key;
+            told.push(format!("The deepest span slower than its normal p99 is {}", name(key)));
+        }
+        told
+    }
+
+    /// Failed spans, the deepest first: an error usually travels up.
+    fn errors(&self) -> Vec<String> {
+        let mut failed: Vec<usize> = (0..self.shape.rows.len()).filter(|&row| self.span_at(row).error).collect();
+        if failed.is_empty() {
+            return vec!["No span of the trace failed".to_owned()];
+        }
+        failed.sort_by_key(|&row| (std::cmp::Reverse(self.shape.rows[row].depth), self.shape.rows[row].offset, row));
+        let mut told: Vec<String> = failed
+            .iter()
+            .take(TOLD)
+            .map(|&row| {
+                let span = self.span_at(row);
+                let said = ERROR_TEXTS.iter().find_map(|key| span.attributes.get(key).filter(|t| !t.trim().is_empty()));
+                let said = said.map_or_else(
+                    || "without saying why".to_owned(),
+                    |said| format!("saying: {}", text::middle(&text::clean(said), LONGEST_MESSAGE)),
+                );
+                format!("{} failed at +{} {said}", name(&span.key), self.shape.rows[row].offset)
+            })
+            .collect();
+        if failed.len() > TOLD {
+            told.push(format!("{} more failed", counted(failed.len() - TOLD, "span")));
+        }
+        told
+    }
+
+    /// Waits that matter: at least a hundredth of the end-to-end time, the longest first.
+    fn waits(&self) -> Vec<String> {
+        let total = self.shape.end_to_end.0;
+        let long = |length: u64| u128::from(length) * 100 >= u128::from(total.max(1));
+        let mut waits: Vec<_> = self.shape.waits.iter().filter(|wait| long(wait.length().0)).collect();
+        waits.sort_by_key(|wait| (std::cmp::Reverse(wait.length()), wait.to));
+        let mut told: Vec<String> = waits
+            .iter()
+            .take(TOLD)
+            .map(|wait| {
+                let on_path = if wait.critical {
+                    format!("{} of the critical path", share(wait.length().0, total))
+                } else {
+                    "not on the critical path".to_owned()
+                };
+                format!("{} passed between {}: {on_path}", wait.length(), self.edge(wait.from, wait.to))
+            })
+            .collect();
+        if waits.len() > TOLD {
+            told.push(format!("{} more of such length", counted(waits.len() - TOLD, "wait")));
+        }
+        told
+    }
+
+    fn edge(&self, from: usize, to: usize) -> String {
+        format!("the end of {} and the start of {}", name(&self.span_at(from).key), name(&self.span_at(to).key))
+    }
+}
+
+/// What is remarkable first, then as given; the anomaly's own service is the caller's to put first.
+fn metric_facts(metrics: &[Metric]) -> Vec<String> {
+    if metrics.is_empty() {
+        return vec!["No resource metric is known for that time".to_owned()];
+    }
+    let mut order: Vec<&Metric> = metrics.iter().collect();
+    order.sort_by_key(|metric| !matches!(metric.standing(), Standing::Above | Standing::Below));
+    let mut told: Vec<String> = order.iter().take(METRICS_TOLD).map(|metric| metric.sentence()).collect();
+    if order.len() > METRICS_TOLD {
+        told.push(format!("{} more", counted(order.len() - METRICS_TOLD, "metric")));
+    }
+    told
+}
+
+/// `service:operation`, cut in the middle when it is long.
+fn name(key: &SpanKey) -> String {
+    let full = key.to_string();
+    text::middle(&text::clean(&full), LONGEST_NAME).into_owned()
+}
+
+fn micros(us: f64) -> Micros {
+    Micros(us.max(0.0).round() as u64)
+}
+
+fn times(factor: f64) -> String {
+    if factor < 9.95 { format!("{factor:.1} times") } else { format!("{factor:.0} times") }
+}
+
+fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "an unknown share".to_owned();
+    }
+    let percent = part as f64 / whole as f64 * 100.0;
+    if part > 0 && percent < 0.5 { "under 1%".to_owned() } else { format!("{percent:.0}%") }
+}
+
+fn counted(n: impl TryInto<u64>, noun: &str) -> String {
+    let n = n.try_into().unwrap_or(u64::MAX);
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::shape::tests::{span, trace};
+    use super::*;
+    use crate::domain::{
+        AnomalyId, Attributes, HourOfWeek, MetricKind, Severity, SpanId, SpanKind, Timestamp, TraceId,
+    };
+
+    pub(in crate::evidence) fn anomaly(span: &Span) -> Anomaly {
+        Anomaly {
+            id: AnomalyId { trace: TraceId(7), span: span.id },
+            key: span.key.clone(),
+            severity: Severity::Sev1,
+            start: span.start,
+            duration: span.duration,
+            mean_us: 400_000.0,
+            sigma_us: 50_000.0,
+            z: (span.duration.0 as f64 - 400_000.0) / 50_000.0,
+            cut_off_z: 3.4,
+            level: Level::HourOfDay,
+            samples: 812,
+            bucket: HourOfWeek::new(4, 3),
+            error: span.error,
+            attributes: span.attributes.clone(),
+        }
+    }
+
+    fn normal(mean_us: f64, p99: u64) -> Normal {
+        Normal {
+            level: Level::Global,
+            samples: 300,
+            mean_us,
+            sigma_us: mean_us / 10.0,
+            p50: micros(mean_us),
+            p95: Micros(p99),
+            p99: Micros(p99),
+        }
+    }
+
+    /// An order: the gateway publishes, the matcher takes the message late and is slow.
+    pub(in crate::evidence) fn order() -> Trace {
+        let mut matching = span(4, 3, ("order-matcher", "order.match", SpanKind::Consumer), 500_000, 2_000_000);
+        matching.error = true;
+        matching.attributes = [("exception.message", "pool\nexhausted\u{1b}[31m")].into_iter().collect();
+        trace(vec![
+            span(1, 0, ("wallet", "order.submit", SpanKind::Client), 0, 2_900_000),
+            span(2, 1, ("gateway", "POST", SpanKind::Server), 50_000, 2_800_000),
+            span(3, 2, ("gateway", "publish orders", SpanKind::Producer), 60_000, 40_000),
+            matching,
+            span(5, 2, ("gateway", "check", SpanKind::Internal), 60_000, 5_000),
+        ])
+    }
+
+    fn by_operation(span: &Span) -> Option<Normal> {
+        match &*span.key.operation {
+            "order.match" => Some(normal(110_000.0, 180_000)),
+            "check" => Some(normal(5_000.0, 9_000)),
+            "order.submit" => Some(normal(400_000.0, 600_000)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_order_that_waited_and_matched_slowly_is_told_in_full() {
+        let trace = order();
+        let metrics = [Metric {
+            kind: MetricKind::Cpu,
+            service: "order-matcher".into(),
+            value: 0.0035,
+            usual: Some((0.002, 0.006)),
+        }];
+        let facts = facts(&anomaly(&trace.spans[0]), Some(&trace), &by_operation, &metrics);
+        assert_eq!(
+            facts,
+            [
+                "wallet:order.submit took 2.9s, 7.2 times its mean; normal is mean 400ms ± 50ms (σ), p99 600ms; z 50.0 is \
+                 above 3.4, so S1: it begins at 570ms",
+                "Normal means every 03h, learnt from 812 spans, because Fri 03h alone has too few",
+                "Its trace has 5 spans in 3 services, begins with wallet:order.submit and takes 2.9s end to end",
+                "The span's own time is 3% of the critical path (100ms of 2.9s), with all below it 100%; its self time is \
+                 100ms of its 2.9s",
+                "Self time of order-matcher:order.match is 69% of the critical path (2.0s)",
+                "Waiting between the end of gateway:publish orders and the start of order-matcher:order.match is 14% of the \
+                 critical path (400ms)",
+                "Self time of gateway:POST is 12% of the critical path (360ms)",
+                "Below it order-matcher:order.match took 2.0s, 18 times its mean (self time 2.0s); normal is mean 110ms ± \
+                 11ms (σ), p99 180ms, z 171.8, n 300",
+                "order-matcher:order.match failed at +500ms saying: pool exhausted·[31m",
+                "400ms passed between the end of gateway:publish orders and the start of order-matcher:order.match: 14% of \
+                 the critical path",
+                "CPU of order-matcher 0.35% of a core (low), usual 0.20–0.60%: unremarkable",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let trace = order();
+        let none = |_: &Span| None;
+        let without = facts(&anomaly(&trace.spans[0]), None, &none, &[]);
+        assert!(without[0].contains("p99 not known"), "{without:?}");
+        assert_eq!(without[2], "Its trace could not be read, so where in it the time went is not known");
+        assert_eq!(without[3], "No resource metric is known for that time");
+        let unjudged = facts(&anomaly(&trace.spans[0]), Some(&trace), &none, &[]);
+        assert!(unjudged.iter().any(|f| f.starts_with("4 spans below it, none with a baseline")), "{unjudged:?}");
+        let mut gone = anomaly(&trace.spans[0]);
+        gone.id.span = SpanId(99);
+        let gone = facts(&gone, Some(&trace), &by_operation, &[]);
+        assert!(gone.iter().any(|f| f == "The span itself is not in the trace as it was read"), "{gone:?}");
+    }
+
+    #[test]
+    fn a_leaf_and_an_ordinary_inside_point_at_the_span_itself() {
+        let trace = order();
+        let leaf = facts(&anomaly(&trace.spans[4]), Some(&trace), &by_operation, &[]);
+        assert!(leaf.iter().any(|f| f.starts_with("Nothing was called below it")), "{leaf:?}");
+        assert!(leaf.iter().any(|f| f.starts_with("The span is not on the critical path")), "{leaf:?}");
+        let all_normal = |_: &Span| Some(normal(5_000_000.0, 9_000_000));
+        let own = facts(&anomaly(&trace.spans[0]), Some(&trace), &all_normal, &[]);
+        assert!(own.iter().any(|f| f.contains("(4 of 4 have a baseline)")), "{own:?}");
+    }
+
+    #[test]
+    fn many_of_a_kind_are_counted_and_outsiders_cannot_break_the_line() {
+        let mut spans = vec![span(1, 0, ("a", "root", SpanKind::Server), 0, 1_000_000)];
+        for i in 0..40 {
+            let mut child =
+                span(10 + i, 1, ("b\n\u{1b}[2J", &"x".repeat(5_000), SpanKind::Client), i as i64 * 9, 500_000);
+            child.error = true;
+            child.attributes = Attributes::default();
+            spans.push(child);
+        }
+        let trace = trace(spans);
+        let metrics: Vec<Metric> = (0..60)
+            .map(|i| Metric {
+                kind: MetricKind::Cpu,
+                service: format!("s{i}"),
+                value: if i == 59 { 2.0 } else { 0.2 },
+                usual: Some((0.2, 0.2)),
+            })
+            .collect();
+        let facts = facts(&anomaly(&trace.spans[0]), Some(&trace), &|_| Some(normal(10_000.0, 20_000)), &metrics);
+        assert!(facts.iter().any(|f| f == "35 spans more below it took longer than their normal p99"), "{facts:#?}");
+        assert!(facts.iter().any(|f| f == "35 spans more failed"));
+        assert!(facts.iter().any(|f| f == "36 metrics more"));
+        let first_metric = facts.iter().find(|f| f.starts_with("CPU")).unwrap();
+        assert!(first_metric.starts_with("CPU of s59"), "what is remarkable comes first: {first_metric}");
+        assert!(facts.iter().all(|f| f.chars().all(text::is_plain) && f.chars().count() < 600));
+    }
+
+    #[test]
+    fn absurd_numbers_do_not_break_a_statement() {
+        let mut trace = trace(vec![span(1, 0, ("a", "root", SpanKind::Server), 0, u64::MAX)]);
+        trace.spans[0].start = Timestamp(i64::MIN);
+        let mut odd = anomaly(&trace.spans[0]);
+        odd.mean_us = f64::NAN;
+        odd.z = f64::INFINITY;
+        assert!(!facts(&odd, Some(&trace), &|_| None, &[]).is_empty());
+    }
+}
