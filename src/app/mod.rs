@@ -1,7 +1,36 @@
 //! The screens' state as a pure machine: `update(message, now)` changes it and returns effects as data.
 
-use crate::domain::Timestamp;
-use crate::messages::{CommandKind, Update};
+mod actions;
+mod alerts;
+pub mod analysis;
+pub mod freshness;
+mod help;
+mod input;
+mod key;
+pub mod keymap;
+pub mod layout;
+mod list;
+mod status;
+mod topics;
+mod trace;
+pub mod wording;
+mod wrap;
+
+pub use alerts::{AlertCursor, AlertList, Entry, Row};
+pub use help::{HelpRow, rows as help_rows};
+pub use input::LineInput;
+pub use key::{Key, KeyCode};
+pub use status::{Mood, Status};
+pub use topics::Topics;
+pub use trace::{TraceCursor, TraceData};
+pub use wrap::wrap;
+
+use crate::domain::filter::Filter;
+use crate::domain::{Anomaly, AnomalyId, Severity, SpanKey, Timestamp};
+use crate::messages::{CommandKind, Outcome, RecalculationState, ServiceView, SourceKind, Update, UpdateBody};
+use freshness::Freshness;
+use keymap::Place;
+use layout::{Layout, Pane, TraceLayout};
 
 /// What happens to the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,66 +57,353 @@ pub enum Effect {
     Redraw,
 }
 
-/// A key of our own, so that the app knows no terminal library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub code: KeyCode,
-    pub ctrl: bool,
-    pub alt: bool,
+/// What the user did with the screens. Small: it is compared before and after each key, so that a key which changed
+/// nothing draws nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct View {
+    pub focus: Pane,
+    /// The list pane that last had the focus: its selection is what the baseline pane is about.
+    pub led_by_services: bool,
+    /// Show this severity and worse; all when `None`.
+    pub severity: Option<Severity>,
+    pub filter_text: String,
+    pub filter: Filter,
+    pub typing: Option<Typing>,
+    pub alerts: AlertCursor,
+    pub service: Option<String>,
+    pub service_offset: usize,
+    /// The first line of the analysis; `None` follows its end.
+    pub analysis_top: Option<usize>,
+    pub trace: Option<TraceCursor>,
+    pub help: Option<HelpView>,
+    /// A sentence in the rule above the keys.
+    pub message: Option<Message>,
+    pub asked: Option<AnomalyId>,
+    pub recalculation_open: bool,
+    baseline_asked: Option<SpanKey>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyCode {
-    Char(char),
-    Enter,
-    Esc,
-    Tab,
-    BackTab,
-    Backspace,
-    Delete,
-    Up,
-    Down,
-    Left,
-    Right,
-    Home,
-    End,
-    PageUp,
-    PageDown,
-    F(u8),
+/// The filter while it is typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Typing {
+    pub line: LineInput,
+    /// What to go back to.
+    before: (String, Filter),
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct HelpView {
+    pub place: Place,
+    pub query: LineInput,
+    pub offset: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub text: String,
+    pub trouble: bool,
+    at: Timestamp,
 }
 
 #[derive(Debug, Default)]
-pub struct App {}
+pub struct App {
+    size: (u16, u16),
+    revision: u64,
+    /// When visible text next changes by itself.
+    due: Option<Timestamp>,
+    pub(crate) topics: Topics,
+    pub(crate) alerts: AlertList,
+    pub(crate) trace: TraceData,
+    pub(crate) view: View,
+    /// Why the monitor ended, if it did.
+    pub(crate) lost: Option<String>,
+    /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
+    analysis_cancelled: bool,
+    recalculation_cancelled: bool,
+}
 
 impl App {
+    /// An app that shows SEV3 and worse.
     #[must_use]
     pub fn new(size: (u16, u16)) -> Self {
-        let _ = size;
-        Self {}
+        Self { size, view: View { severity: Some(Severity::Sev3), ..View::default() }, ..Self::default() }
+    }
+
+    /// Starts with another severity filter; all severities when `None`.
+    #[must_use]
+    pub fn with_severity_filter(mut self, least: Option<Severity>) -> Self {
+        self.view.severity = least;
+        self
     }
 
     pub fn update(&mut self, msg: Msg, now: Timestamp) -> Vec<Effect> {
-        let _ = (msg, now);
-        Vec::new()
+        let mut effects = Vec::new();
+        let before = self.view.clone();
+        let changed = match msg {
+            Msg::KeyPressed(key) => {
+                self.press(key, now, &mut effects);
+                false
+            }
+            Msg::Pasted(text) => {
+                self.paste(&text, now);
+                false
+            }
+            Msg::Resized(columns, rows) => {
+                let changed = self.size != (columns, rows);
+                self.size = (columns, rows);
+                self.arrange(now);
+                changed
+            }
+            Msg::UpdateArrived(update) => self.take(update, now),
+            Msg::Ticked => {
+                let due = self.due.is_some_and(|due| now >= due);
+                if due && self.view.filter.depends_on_time() {
+                    self.arrange(now);
+                }
+                due
+            }
+            Msg::MonitorLost(why) => {
+                let why = Some(why);
+                let changed = self.lost != why;
+                self.lost = why;
+                changed
+            }
+        };
+        self.follow_selection(&mut effects);
+        if changed || self.view != before {
+            self.revision += 1;
+        }
+        self.due = self.next_tick(now);
+        effects
     }
 
     /// Grows whenever something visible may have changed; the runtime draws only then.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        0
+        self.revision
     }
 
-    /// When an age on the screen next reads differently, if nothing else happens; `None` when none will.
+    /// When text on the screen next reads differently, if nothing else happens.
     #[must_use]
     pub fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
-        let _ = now;
-        None
+        let sources =
+            self.topics.sources.get().into_iter().flatten().filter_map(|source| freshness::changes(source, now));
+        let alerts = self.alerts.entries().iter().filter(|entry| !entry.ended).flat_map(|entry| {
+            let unfolded = self.view.alerts.unfolded.contains(&entry.view.key);
+            let anomalies = entry.view.anomalies.iter().filter(move |_| unfolded).map(|anomaly| anomaly.start);
+            std::iter::once(entry.view.first).chain(anomalies)
+        });
+        let absent = self.topics.services.get().into_iter().flatten().filter_map(|service| match service.state {
+            crate::messages::ServiceState::Absent => service.last_seen,
+            _ => None,
+        });
+        let loading = self.topics.analysis.get().and_then(|analysis| match analysis.state {
+            crate::messages::AnalysisState::Waiting { loading: true } => Some(analysis.started),
+            _ => None,
+        });
+        let ages = alerts.chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
+        // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
+        let filter = self.view.filter.depends_on_time().then(|| now + crate::domain::Micros::from_secs(10));
+        sources.chain(ages).chain(filter).chain([wording::clock_changes(now)]).min()
     }
 
-    /// The last lines, printed to the normal screen on leaving.
     #[must_use]
-    pub fn summary(&self, now: Timestamp) -> String {
-        let _ = now;
-        String::new()
+    pub fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::of(self.size, self.view.focus)
+    }
+
+    /// Where a key pressed now would land.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let view = &self.view;
+        if view.help.is_some() {
+            Place::Help
+        } else if view.typing.is_some() {
+            Place::Filter
+        } else if view.trace.is_some() {
+            Place::Trace
+        } else {
+            match view.focus {
+                Pane::Services => Place::Services,
+                Pane::Alerts => Place::Alerts,
+                Pane::Baseline => Place::Baseline,
+                Pane::Analysis => Place::Analysis,
+            }
+        }
+    }
+
+    /// The anomaly that the analysis pane and the verdict are about.
+    #[must_use]
+    pub fn selected_anomaly(&self) -> Option<&Anomaly> {
+        match &self.view.trace {
+            Some(trace) => Some(&trace.anomaly),
+            None => self.alerts.selected_anomaly(&self.view.alerts),
+        }
+    }
+
+    pub(crate) fn selected_service(&self) -> Option<&ServiceView> {
+        let services = self.topics.services.get()?;
+        let name = self.view.service.as_deref()?;
+        services.iter().find(|service| service.service == name)
+    }
+
+    /// The key whose baseline is shown: that of the selected alert, or of the selected service's worst operation when
+    /// the services lead or there is no alert.
+    #[must_use]
+    pub fn baseline_key(&self) -> Option<&SpanKey> {
+        let of_alert = || self.view.alerts.selected.as_ref().map(|id| &id.key);
+        let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
+        if self.view.led_by_services { of_service().or_else(of_alert) } else { of_alert().or_else(of_service) }
+    }
+
+    /// Whether what is on the screen rests on a source that no longer answers.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        self.lost.is_some()
+            || self
+                .topics
+                .sources
+                .get()
+                .into_iter()
+                .flatten()
+                .any(|source| source.kind == SourceKind::Jaeger && Freshness::of(source, now).is_stale())
+    }
+
+    pub(crate) fn recalculation_is_running(&self) -> bool {
+        self.lost.is_none() && matches!(self.topics.recalculation.get(), Some(RecalculationState::Running { .. }))
+    }
+
+    pub(crate) fn analysis_is_running(&self) -> bool {
+        self.lost.is_none() && self.topics.analysis.get().is_some_and(|analysis| analysis.state.is_running())
+    }
+
+    /// Asks for the baseline of what is selected, once per change.
+    fn follow_selection(&mut self, effects: &mut Vec<Effect>) {
+        let wanted = self.baseline_key().cloned();
+        if wanted != self.view.baseline_asked {
+            if let Some(key) = &wanted {
+                effects.push(Effect::Send(CommandKind::ShowBaseline { key: key.clone() }));
+            }
+            self.view.baseline_asked = wanted;
+        }
+    }
+
+    fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
+        self.view.message = Some(Message { text: text.into(), trouble, at: now });
+    }
+
+    /// Brings rows and cursors in line with what is known and asked for.
+    fn arrange(&mut self, now: Timestamp) {
+        let layout = self.layout();
+        let View { severity, filter, alerts, .. } = &mut self.view;
+        self.alerts.arrange(alerts, *severity, filter, layout.rows(Pane::Alerts), now);
+        let services = self.topics.services.get().map_or(&[][..], Vec::as_slice);
+        let known = |name: &String| services.iter().any(|service| service.service == *name);
+        if !self.view.service.as_ref().is_some_and(known) {
+            self.view.service = services.first().map(|service| service.service.clone());
+        }
+        let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref()).unwrap_or(0);
+        self.view.service_offset =
+            list::offset(self.view.service_offset, at, services.len(), layout.rows(Pane::Services));
+        if let Some(cursor) = &mut self.view.trace {
+            let page = usize::from(TraceLayout::of(self.size).rows.height);
+            cursor.settle(self.trace.spans(cursor.trace), page);
+        }
+    }
+
+    /// Takes in an update; says whether it changed anything that may be visible.
+    fn take(&mut self, update: Update, now: Timestamp) -> bool {
+        let revision = update.revision;
+        match update.body {
+            UpdateBody::Sources(sources) => self.topics.sources.take(revision, sources),
+            UpdateBody::Monitor(monitor) => self.topics.monitor.take(revision, monitor),
+            UpdateBody::Learning(learning) => self.topics.learning.take(revision, learning),
+            UpdateBody::Baseline(baseline) => self.topics.baseline.take(revision, baseline),
+            UpdateBody::Services(services) => {
+                let changed = self.topics.services.take(revision, services);
+                self.arrange(now);
+                changed
+            }
+            UpdateBody::Alerts(alerts) => {
+                if !self.topics.alerts_at.take(revision, revision) {
+                    return false;
+                }
+                let changed = self.alerts.take(alerts, &self.view.alerts);
+                self.arrange(now);
+                changed
+            }
+            UpdateBody::Trace(trace) => {
+                let wanted = self.view.trace.as_ref().map(|cursor| cursor.trace);
+                let changed = self.trace.take(revision, trace, wanted);
+                self.arrange(now);
+                changed
+            }
+            UpdateBody::Recalculation(state) => self.take_recalculation(revision, state, now),
+            UpdateBody::Analysis(analysis) => {
+                let run = analysis.id;
+                let other = self.topics.analysis.get().is_none_or(|known| known.id != run);
+                let about = analysis.anomaly.id;
+                let changed = self.topics.analysis.take(revision, analysis);
+                if changed && other {
+                    self.analysis_cancelled = false;
+                    self.view.analysis_top = None;
+                }
+                if changed && self.view.asked == Some(about) {
+                    self.view.asked = None;
+                }
+                changed
+            }
+            UpdateBody::TokensArrived { analysis, text } => self.topics.append(revision, analysis, &text),
+            UpdateBody::Notice(text) => {
+                self.say(text, false, now);
+                true
+            }
+            UpdateBody::CommandAnswered { outcome: Outcome::Refused(why), .. } => {
+                self.view.asked = None;
+                self.say(why, true, now);
+                true
+            }
+            UpdateBody::CommandAnswered { outcome: Outcome::Accepted, .. } => false,
+        }
+    }
+
+    fn take_recalculation(&mut self, revision: u64, state: RecalculationState, now: Timestamp) -> bool {
+        let was_running = self.recalculation_is_running();
+        let news = match &state {
+            RecalculationState::Done { generation, changed, compared, .. } => Some((
+                format!(
+                    "Recalculated: generation {generation} in use, {} of {} moved by more than 10%.",
+                    wording::count(u64::from(*changed)),
+                    wording::plural(u64::from(*compared), "bucket"),
+                ),
+                false,
+            )),
+            RecalculationState::Cancelled => {
+                Some(("Recalculation cancelled: the baselines are as before.".to_owned(), false))
+            }
+            RecalculationState::Failed(why) => Some((format!("Recalculation failed: {why}"), true)),
+            RecalculationState::Running { .. } | RecalculationState::Never => None,
+        };
+        let running = news.is_none() && state != RecalculationState::Never;
+        let changed = self.topics.recalculation.take(revision, state);
+        if changed && running && !was_running {
+            self.recalculation_cancelled = false;
+            self.view.recalculation_open = true;
+        }
+        if changed
+            && self.view.recalculation_open
+            && let Some((text, trouble)) = news
+        {
+            self.say(text, trouble, now);
+        }
+        changed
     }
 }
+
+#[cfg(test)]
+mod tests;

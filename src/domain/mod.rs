@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod calendar;
+pub mod filter;
 mod metric;
 mod rules;
 mod severity;

@@ -196,12 +196,21 @@ impl Attributes {
 
     /// Appends one pair to a buffer that [`Attributes::from_buffer`] will take. Separators inside the text are dropped.
     pub fn push(buffer: &mut String, key: &str, value: &str) {
-        let plain = |c: &char| *c != Self::BETWEEN && *c != Self::AFTER;
         let cut = value.floor_char_boundary(Self::LONGEST_VALUE);
-        buffer.extend(key.chars().filter(plain));
+        Self::push_plain(buffer, key);
         buffer.push(Self::BETWEEN);
-        buffer.extend(value[..cut].chars().filter(plain));
+        Self::push_plain(buffer, &value[..cut]);
         buffer.push(Self::AFTER);
+    }
+
+    /// Looks at bytes first: nearly no text holds a separator, and every attribute of every page comes through here.
+    fn push_plain(buffer: &mut String, text: &str) {
+        let separates = |byte: u8| byte == Self::BETWEEN as u8 || byte == Self::AFTER as u8;
+        if text.bytes().fold(false, |found, byte| found | separates(byte)) {
+            buffer.extend(text.chars().filter(|c| *c != Self::BETWEEN && *c != Self::AFTER));
+        } else {
+            buffer.push_str(text);
+        }
     }
 
     /// Takes what [`Attributes::push`] wrote. The buffer keeps its capacity for the next span.

@@ -1,4 +1,7 @@
 //! Telemetry in. Each backend's JSON stays inside its own folder; what comes out are the words of [`crate::domain`].
+//!
+//! [`http`] is the one way to the network for all of them: credentials, certificates, caps, and what went wrong in words.
 
+pub mod http;
 pub mod jaeger;
 pub mod prometheus;

@@ -1,0 +1,284 @@
+//! What each action does; each in one place.
+
+use super::keymap::{self, Action, Place};
+use super::layout::{Pane, TraceLayout};
+use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, analysis, list};
+use crate::app::key::Key;
+use crate::domain::filter::Filter;
+use crate::domain::{Micros, Severity, Timestamp};
+use crate::messages::CommandKind;
+
+/// A message that came within this time of a key press is not yet taken as read.
+const READING: Micros = Micros::from_secs(2);
+
+impl App {
+    pub(super) fn press(&mut self, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.view.message.as_ref().is_some_and(|message| now.since(message.at) >= READING) {
+            self.view.message = None;
+        }
+        let place = self.place();
+        match keymap::action(place, key) {
+            Some(action) => self.perform(action, key, now, effects),
+            None if matches!(place, Place::Filter | Place::Help) => {
+                self.edit(now, |line| line.feed(key));
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str, now: Timestamp) {
+        if matches!(self.place(), Place::Filter | Place::Help) {
+            self.edit(now, |line| line.insert(text));
+        }
+    }
+
+    fn edit(&mut self, now: Timestamp, change: impl FnOnce(&mut LineInput)) {
+        if let Some(help) = &mut self.view.help {
+            change(&mut help.query);
+            help.offset = 0;
+        } else if let Some(typing) = &mut self.view.typing {
+            change(&mut typing.line);
+            self.apply_typed_filter(now);
+        }
+    }
+
+    fn perform(&mut self, action: Action, key: Key, now: Timestamp, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
+                self.go(action, now);
+            }
+            Action::NextAnomalous | Action::PreviousAnomalous => self.go(action, now),
+            Action::Unfold => self.fold(true, now),
+            Action::Fold => self.fold(false, now),
+            Action::OpenTrace => self.open_trace(now, effects),
+            Action::ShowAlertsOfService => self.show_alerts_of_service(now),
+            Action::Analyse => self.analyse(now, effects),
+            Action::Recalculate => self.recalculate(now, effects),
+            Action::SeverityAndWorse => {
+                let digit = key.typed().and_then(|c| c.to_digit(10)).and_then(|digit| u8::try_from(digit).ok());
+                self.view.severity = digit.and_then(Severity::from_number).or(self.view.severity);
+                self.arrange(now);
+            }
+            Action::AllSeverities => {
+                self.view.severity = None;
+                self.arrange(now);
+            }
+            Action::StartFilter => {
+                self.view.typing = Some(Typing {
+                    line: LineInput::new(&self.view.filter_text),
+                    before: (self.view.filter_text.clone(), self.view.filter.clone()),
+                    error: None,
+                });
+            }
+            Action::KeepFilter => self.keep_filter(now),
+            Action::DropFilter => self.drop_filter(now),
+            Action::NextPane => self.focus(self.view.focus.next(), now),
+            Action::PreviousPane => self.focus(self.view.focus.previous(), now),
+            Action::Back => self.back(now, effects),
+            Action::OpenHelp => {
+                self.view.help = Some(HelpView { place: self.place(), query: LineInput::default(), offset: 0 });
+            }
+            Action::CloseHelp => self.view.help = None,
+            Action::PollNow => {
+                effects.push(Effect::Send(CommandKind::PollNow));
+                self.say("Asked every source.", false, now);
+            }
+            Action::Redraw => effects.push(Effect::Redraw),
+            Action::Suspend => effects.push(Effect::Suspend),
+            Action::Interrupt => self.interrupt(effects),
+            Action::Leave => {
+                if self.view.trace.take().is_none() {
+                    effects.push(Effect::Quit);
+                }
+            }
+        }
+    }
+
+    fn go(&mut self, action: Action, now: Timestamp) {
+        let layout = self.layout();
+        if let Some(help) = &mut self.view.help {
+            let rows = super::help_rows(help.place, help.query.text()).len();
+            let page = usize::from(self.size.1.saturating_sub(4));
+            // The help has no cursor: its lines move. Two columns may show it in fewer lines than rows.
+            help.offset = list::moved(action, help.offset, rows, page);
+            return;
+        }
+        if let Some(cursor) = &mut self.view.trace {
+            let page = usize::from(TraceLayout::of(self.size).rows.height);
+            cursor.go(action, self.trace.spans(cursor.trace), page);
+            return;
+        }
+        let page = layout.rows(self.view.focus);
+        match self.view.focus {
+            Pane::Alerts => self.alerts.go(&mut self.view.alerts, action, page),
+            Pane::Services => {
+                let services = self.topics.services.get().map_or(&[][..], Vec::as_slice);
+                let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref());
+                let at = list::moved(action, at.unwrap_or(0), services.len(), page);
+                self.view.service = services.get(at).map(|service| service.service.clone());
+                self.view.service_offset = list::offset(self.view.service_offset, at, services.len(), page);
+            }
+            Pane::Analysis => self.scroll_analysis(action, page, now),
+            Pane::Baseline => {}
+        }
+    }
+
+    /// Moves the first visible line; at the end the view follows new text again.
+    fn scroll_analysis(&mut self, action: Action, page: usize, now: Timestamp) {
+        let Some(area) = self.layout().analysis else { return };
+        let lines = analysis::lines(self, usize::from(area.body.width), now).len();
+        let end = lines.saturating_sub(page);
+        let top = self.view.analysis_top.unwrap_or(end).min(end);
+        let top = list::moved(action, top, end + 1, page);
+        self.view.analysis_top = (top < end).then_some(top);
+    }
+
+    fn fold(&mut self, open: bool, now: Timestamp) {
+        let Some(id) = self.view.alerts.selected.clone() else { return };
+        if open {
+            self.view.alerts.unfolded.insert(id.key);
+        } else if self.view.alerts.unfolded.remove(&id.key) && id.anomaly.is_some() {
+            self.view.alerts.selected = Some(super::alerts::RowId { anomaly: None, ..id });
+        }
+        self.arrange(now);
+    }
+
+    fn open_trace(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(anomaly) = self.selected_anomaly().cloned() else {
+            self.say("No anomaly is selected.", false, now);
+            return;
+        };
+        effects.push(Effect::Send(CommandKind::ShowTrace { trace: anomaly.id.trace }));
+        self.view.alerts.pinned = Some(anomaly.clone());
+        self.view.trace = Some(TraceCursor::new(anomaly));
+        self.arrange(now);
+    }
+
+    fn show_alerts_of_service(&mut self, now: Timestamp) {
+        let Some(name) = self.view.service.clone() else { return };
+        let text = if name.contains([' ', '"', '*', '!']) {
+            // Such a name cannot be written as svc:, so it is searched as a word.
+            format!("\"{}\"", name.replace('"', " ").trim())
+        } else {
+            format!("svc:{name}")
+        };
+        if let Ok(filter) = Filter::parse(&text) {
+            self.view.filter = filter;
+            self.view.filter_text = text;
+            self.focus(Pane::Alerts, now);
+        }
+    }
+
+    fn analyse(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.lost.is_some() {
+            self.say("The monitor ended, so nothing can be analysed; quit and start again.", true, now);
+            return;
+        }
+        let running_here = self.analysis_is_running() && self.shown_analysis().is_some();
+        if self.selected_anomaly().is_some() && (running_here || self.is_asked()) {
+            return;
+        }
+        let whole_alert = self.view.trace.is_none()
+            && self.view.alerts.selected.as_ref().is_some_and(|selected| selected.anomaly.is_none());
+        let target =
+            if whole_alert { self.alerts.worst_of_selected(&self.view.alerts) } else { self.selected_anomaly() };
+        let Some(anomaly) = target.cloned() else {
+            self.say("No anomaly is selected.", false, now);
+            return;
+        };
+        effects.push(Effect::Send(CommandKind::StartAnalysis { anomaly: anomaly.id }));
+        self.view.asked = Some(anomaly.id);
+        self.view.analysis_top = None;
+        self.analysis_cancelled = false;
+        if self.view.trace.is_some() {
+            self.say("Asked for the analysis; esc goes back to it.", false, now);
+        }
+        self.view.alerts.pinned = Some(anomaly);
+    }
+
+    fn recalculate(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.lost.is_some() {
+            self.say("The monitor ended, so nothing can be recalculated; quit and start again.", true, now);
+        } else if !self.recalculation_is_running() {
+            effects.push(Effect::Send(CommandKind::Recalculate));
+            self.view.recalculation_open = true;
+            self.recalculation_cancelled = false;
+            self.say("Asked to recalculate all baselines.", false, now);
+        }
+    }
+
+    /// Applies what is typed if it can be read; else the last readable filter stays and the error says what to write.
+    fn apply_typed_filter(&mut self, now: Timestamp) {
+        let Some(typing) = &mut self.view.typing else { return };
+        let text = typing.line.text().trim().to_owned();
+        match Filter::parse(&text) {
+            Ok(filter) => {
+                typing.error = None;
+                self.view.filter = filter;
+                self.view.filter_text = text;
+                self.arrange(now);
+            }
+            Err(error) => typing.error = Some(error.to_string()),
+        }
+    }
+
+    fn keep_filter(&mut self, now: Timestamp) {
+        self.apply_typed_filter(now);
+        if self.view.typing.as_ref().is_some_and(|typing| typing.error.is_none()) {
+            self.view.typing = None;
+        }
+    }
+
+    fn drop_filter(&mut self, now: Timestamp) {
+        if let Some(Typing { before: (text, filter), .. }) = self.view.typing.take() {
+            self.view.filter_text = text;
+            self.view.filter = filter;
+            self.arrange(now);
+        }
+    }
+
+    fn focus(&mut self, pane: Pane, now: Timestamp) {
+        self.view.focus = pane;
+        match pane {
+            Pane::Services => self.view.led_by_services = true,
+            Pane::Alerts => self.view.led_by_services = false,
+            Pane::Baseline | Pane::Analysis => {}
+        }
+        self.arrange(now);
+    }
+
+    /// One step back, the nearest first: out of a view, then what runs, then what was opened or set.
+    fn back(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let view = &mut self.view;
+        if view.trace.take().is_some() {
+            return;
+        }
+        if self.recalculation_is_running() {
+            effects.push(Effect::Send(CommandKind::CancelRecalculation));
+        } else if std::mem::take(&mut self.view.recalculation_open) || self.view.message.is_some() {
+            self.view.message = None;
+        } else if !self.view.filter.is_empty() {
+            self.view.filter = Filter::default();
+            self.view.filter_text.clear();
+            self.arrange(now);
+        } else {
+            self.focus(Pane::Alerts, now);
+        }
+    }
+
+    /// Cancels what runs, the analysis first; quits when nothing does. A monitor that does not react to a cancel must
+    /// not keep anybody from leaving, so each is sent once.
+    fn interrupt(&mut self, effects: &mut Vec<Effect>) {
+        let asked = self.view.asked.is_some() && self.lost.is_none();
+        if (self.analysis_is_running() || asked) && !self.analysis_cancelled {
+            self.analysis_cancelled = true;
+            self.view.asked = None;
+            effects.push(Effect::Send(CommandKind::CancelAnalysis));
+        } else if self.recalculation_is_running() && !self.recalculation_cancelled {
+            self.recalculation_cancelled = true;
+            effects.push(Effect::Send(CommandKind::CancelRecalculation));
+        } else {
+            effects.push(Effect::Quit);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The text of the analysis pane: computed facts first, then metrics, then the model's words, always about the anomaly
+//! that is selected. Text about another anomaly is never shown under the selected one.
+
+use super::App;
+use super::wording;
+use super::wrap::wrap;
+use crate::domain::{Anomaly, Timestamp};
+use crate::messages::{Analysis, AnalysisState, MetricReading, PromptReceipt};
+
+/// How a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// What the lines below are.
+    Heading,
+    Plain,
+    /// Worth reading only when one looks for it.
+    Quiet,
+    /// Went wrong.
+    Trouble,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextLine {
+    pub tone: Tone,
+    pub text: String,
+}
+
+struct Page {
+    width: usize,
+    lines: Vec<TextLine>,
+}
+
+impl Page {
+    fn add(&mut self, tone: Tone, text: &str, indent: usize) {
+        self.lines.extend(wrap(text, self.width, indent).into_iter().map(|text| TextLine { tone, text }));
+    }
+
+    fn gap(&mut self) {
+        if !self.lines.is_empty() {
+            self.lines.push(TextLine { tone: Tone::Plain, text: String::new() });
+        }
+    }
+}
+
+/// What the right end of the pane's title says.
+#[must_use]
+pub fn title(app: &App) -> String {
+    let Some(analysis) = app.shown_analysis() else {
+        return match app.topics.analysis.get() {
+            Some(other) if other.state.is_running() => "running for another anomaly".to_owned(),
+            _ if app.is_asked() => "asked".to_owned(),
+            _ => String::new(),
+        };
+    };
+    let state = match &analysis.state {
+        AnalysisState::Gathering => "gathering, ctrl-c stops".to_owned(),
+        AnalysisState::Waiting { loading: true } => "loading the model, ctrl-c stops".to_owned(),
+        AnalysisState::Waiting { loading: false } => "waiting, ctrl-c stops".to_owned(),
+        AnalysisState::Streaming => "streaming, ctrl-c stops".to_owned(),
+        AnalysisState::Done { tokens_per_s: Some(rate), .. } => format!("done, {rate} tok/s"),
+        AnalysisState::Done { .. } => "done".to_owned(),
+        AnalysisState::Cancelled => "cancelled".to_owned(),
+        AnalysisState::Failed(_) => "failed".to_owned(),
+    };
+    if analysis.model.is_empty() { state } else { format!("{}, {state}", analysis.model) }
+}
+
+/// The pane's lines at a width of `width` columns.
+#[must_use]
+pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
+    let mut page = Page { width: width.max(10), lines: Vec::new() };
+    if let Some(analysis) = app.shown_analysis() {
+        run(&mut page, analysis, now);
+        return page.lines;
+    }
+    match app.selected_anomaly() {
+        Some(anomaly) => {
+            headline(&mut page, anomaly);
+            page.gap();
+            page.add(Tone::Heading, "FACTS, computed, no model", 0);
+            for fact in facts(anomaly) {
+                page.add(Tone::Plain, &fact, 2);
+            }
+            page.gap();
+            if app.is_asked() {
+                page.add(Tone::Quiet, "Asked for the analysis.", 0);
+            } else {
+                page.add(Tone::Quiet, "Press a: its trace and the metrics of that moment go to the model.", 0);
+            }
+            if let Some(other) = app.topics.analysis.get() {
+                let which = if other.state.is_running() { "running" } else { "last" };
+                let about = format!("The {which} analysis is about {}.", describe(&other.anomaly));
+                page.add(Tone::Quiet, &about, 0);
+            }
+        }
+        None if app.alerts.is_known() => {
+            page.add(Tone::Quiet, "No alert is selected. Select one and press a to have it explained.", 0);
+        }
+        None => page.add(Tone::Quiet, "Waiting for the first poll.", 0),
+    }
+    page.lines
+}
+
+/// `S1 order-matcher order.match 2.9s at 03:04:10Z, trace 4bf92f`
+#[must_use]
+pub fn describe(anomaly: &Anomaly) -> String {
+    format!(
+        "{} {} {} at {}, trace {}",
+        anomaly.severity,
+        wording::key(&anomaly.key),
+        anomaly.duration,
+        wording::time_of_day(anomaly.start),
+        anomaly.id.trace.short(),
+    )
+}
+
+fn headline(page: &mut Page, anomaly: &Anomaly) {
+    page.add(Tone::Heading, &describe(anomaly), 3);
+}
+
+/// What is known of an anomaly before anything was fetched.
+fn facts(anomaly: &Anomaly) -> Vec<String> {
+    let mut facts = vec![
+        format!("{}.", wording::verdict(anomaly)),
+        format!(
+            "Normal is {} +- {} in {}, from {}.",
+            wording::micros(anomaly.mean_us),
+            wording::micros(anomaly.sigma_us),
+            anomaly.level.describe(anomaly.bucket),
+            wording::plural(anomaly.samples, "sample"),
+        ),
+    ];
+    if anomaly.error {
+        facts.push("The span says that it failed.".to_owned());
+    }
+    let shown: Vec<String> = anomaly.attributes.iter().take(6).map(|(key, value)| format!("{key}={value}")).collect();
+    if !shown.is_empty() {
+        facts.push(format!("Attributes: {}", shown.join("  ")));
+    }
+    facts
+}
+
+fn run(page: &mut Page, analysis: &Analysis, now: Timestamp) {
+    headline(page, &analysis.anomaly);
+    page.gap();
+    page.add(Tone::Heading, "FACTS, computed, no model", 0);
+    if analysis.facts.is_empty() {
+        for fact in facts(&analysis.anomaly) {
+            page.add(Tone::Plain, &fact, 2);
+        }
+    }
+    for (number, fact) in analysis.facts.iter().enumerate() {
+        let numbered = fact.strip_prefix('E').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let fact = if numbered { fact.clone() } else { format!("E{} {fact}", number + 1) };
+        page.add(Tone::Plain, &fact, 3);
+    }
+    metrics(page, analysis);
+    page.gap();
+    page.add(Tone::Heading, "MODEL, likely, not proven", 0);
+    let running = analysis.state == AnalysisState::Streaming;
+    let text = analysis.text.trim_end();
+    if !text.is_empty() {
+        for (number, paragraph) in text.lines().enumerate() {
+            let last = running && number + 1 == text.lines().count();
+            let indent = if paragraph.starts_with("- ") { 2 } else { 0 };
+            if last {
+                page.add(Tone::Plain, &format!("{paragraph} ▌"), indent);
+            } else {
+                page.add(Tone::Plain, paragraph, indent);
+            }
+        }
+        if !running {
+            page.gap();
+        }
+    }
+    ending(page, analysis, now);
+}
+
+fn metrics(page: &mut Page, analysis: &Analysis) {
+    if analysis.metrics.is_empty() && analysis.metrics_note.is_none() {
+        return;
+    }
+    page.gap();
+    let at = wording::time_of_day(analysis.anomaly.start);
+    page.add(Tone::Heading, &format!("METRICS at {at}, usual in the hour before"), 0);
+    for reading in &analysis.metrics {
+        page.add(Tone::Plain, &metric(reading), 2);
+    }
+    if let Some(note) = &analysis.metrics_note {
+        page.add(Tone::Quiet, note, 0);
+    }
+}
+
+fn metric(MetricReading { sample, usual }: &MetricReading) -> String {
+    let show = |value| sample.kind.show(value);
+    let usual = match usual {
+        Some((low, high)) => {
+            let word = if sample.value > *high {
+                ", above"
+            } else if sample.value < *low {
+                ", below"
+            } else {
+                ""
+            };
+            format!("usual {} to {}{word}", show(*low), show(*high))
+        }
+        None => "no history".to_owned(),
+    };
+    format!("{} {} {}, {usual}", sample.service, sample.kind.label(), show(sample.value))
+}
+
+fn ending(page: &mut Page, analysis: &Analysis, now: Timestamp) {
+    match &analysis.state {
+        AnalysisState::Gathering => page.add(Tone::Quiet, "Fetching the trace and the metrics.", 0),
+        AnalysisState::Waiting { loading: true } => {
+            let age = wording::age(now.since(analysis.started));
+            let since = if age == "now" { String::new() } else { format!(" since {age}") };
+            page.add(Tone::Quiet, &format!("Loading the model{since}; the facts above are complete."), 0);
+        }
+        AnalysisState::Waiting { loading: false } => {
+            page.add(Tone::Quiet, "The prompt is sent, no word has come yet.", 0);
+        }
+        AnalysisState::Streaming => {}
+        AnalysisState::Done { tokens, cut_by_limit, .. } => {
+            if *cut_by_limit {
+                page.add(Tone::Trouble, "The answer stopped at its length limit.", 0);
+            }
+            let mut parts = Vec::new();
+            parts.extend(tokens.map(|n| wording::plural(n, "token")));
+            parts.extend(analysis.receipt.as_ref().map(receipt));
+            if !parts.is_empty() {
+                page.add(Tone::Quiet, &parts.join("; "), 0);
+            }
+        }
+        AnalysisState::Cancelled => page.add(Tone::Quiet, "Cancelled; a starts again.", 0),
+        AnalysisState::Failed(why) => page.add(Tone::Trouble, why, 0),
+    }
+    if analysis.receipt.as_ref().is_some_and(|receipt| receipt.truncated_by_server) {
+        let warning = "The server dropped the front of the prompt: do not trust this answer; raise ollama.num_ctx.";
+        page.add(Tone::Trouble, warning, 0);
+    }
+}
+
+/// `prompt 2900 of 8192 tokens, nothing cut`
+fn receipt(receipt: &PromptReceipt) -> String {
+    let cut =
+        if receipt.cut.is_empty() { "nothing cut".to_owned() } else { format!("cut: {}", receipt.cut.join(", ")) };
+    let size = wording::count(receipt.tokens);
+    format!("prompt {size} of {} tokens, {cut}", wording::count(receipt.context_tokens))
+}
+
+impl App {
+    /// The run that may be shown now: the one about the selected anomaly, or, when nothing at all is selected, the last.
+    #[must_use]
+    pub fn shown_analysis(&self) -> Option<&Analysis> {
+        let analysis = self.topics.analysis.get()?;
+        match self.selected_anomaly() {
+            Some(selected) => (selected.id == analysis.anomaly.id).then_some(analysis),
+            None => Some(analysis),
+        }
+        .map(|analysis| &**analysis)
+    }
+
+    /// Whether the selected anomaly's analysis was asked for and nothing has come of it yet.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.view.asked.is_some() && self.view.asked == self.selected_anomaly().map(|anomaly| anomaly.id)
+    }
+}

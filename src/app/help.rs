@@ -1,0 +1,83 @@
+//! What the help shows: the rows of the key table, those of the place it was opened from first.
+
+use super::keymap::{Binding, Place, TABLE};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HelpRow {
+    pub group: &'static str,
+    /// Empty for rows that explain a mark or a word instead of a key.
+    pub keys: String,
+    pub text: &'static str,
+}
+
+/// What the marks and words on the screens mean.
+const WORDS: &[(&str, &str, &str)] = &[
+    ("FILTER", "word !word", "a name has it, or has it not"),
+    ("FILTER", "svc:pay* op:*order*", "service, operation; * stands for anything"),
+    ("FILTER", "sev>=2", "SEV2 and worse"),
+    ("FILTER", "sev<=3", "SEV3 and milder"),
+    ("FILTER", "age<1h kind:server", "began within the hour; span kind"),
+    ("FILTER", "\"a b\"", "text with spaces or colons"),
+    ("READING", "S1 S2 S3 S4 S5", "page now, act, look soon, watch, note"),
+    ("READING", "xNORM", "p99 now / p99 of this hour of the week"),
+    ("READING", "23σ", "standard deviations above the mean"),
+    ("READING", "n of m", "anomalous spans of all judged"),
+    ("READING", "FACTS MODEL", "computed; suggested by the model"),
+    ("READING", "· ? ~", "normal, absent, learning"),
+];
+
+/// The help opened at `place`: keys of the place, movement, keys that work everywhere, then words; only the rows that
+/// contain every word of `query`.
+#[must_use]
+pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
+    let group = |row: &Binding| match row {
+        row if row.is_movement() => "MOVE",
+        row if row.is_general() => "EVERYWHERE",
+        _ => "HERE",
+    };
+    let here = || TABLE.iter().filter(move |row| row.applies(place));
+    let of_group = |name: &'static str| {
+        here().filter(move |row| group(row) == name).map(move |row| HelpRow {
+            group: name,
+            keys: row.label(),
+            text: row.help,
+        })
+    };
+    let words = WORDS.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text });
+    let query = query.to_lowercase();
+    let wanted = |row: &HelpRow| {
+        let text = format!("{} {} {}", row.group, row.keys, row.text).to_lowercase();
+        query.split_whitespace().all(|word| text.contains(word))
+    };
+    let mut rows: Vec<HelpRow> = Vec::new();
+    for row in of_group("HERE").chain(of_group("MOVE")).chain(of_group("EVERYWHERE")).chain(words).filter(wanted) {
+        // Two keys for one movement are two rows of the table where one of them would type text elsewhere.
+        match rows.last_mut() {
+            Some(last) if last.text == row.text => last.keys = format!("{} {}", last.keys, row.keys),
+            _ => rows.push(row),
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_place_is_in_its_help() {
+        for place in Place::ALL {
+            let shown: String = rows(place, "").iter().map(|row| format!(" {} ", row.keys)).collect();
+            for row in TABLE.iter().filter(|row| row.applies(place)) {
+                assert!(shown.contains(&row.label()), "{} at {}", row.label(), place.name());
+            }
+        }
+    }
+
+    #[test]
+    fn typing_searches_keys_and_descriptions() {
+        assert!(rows(Place::Alerts, "recalc").iter().all(|row| row.text.contains("recalculate")));
+        assert_eq!(rows(Place::Alerts, "recalc").len(), 1);
+        assert!(rows(Place::Alerts, "no such words").is_empty());
+    }
+}

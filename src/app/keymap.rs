@@ -1,0 +1,272 @@
+//! The one key table. Dispatch, footer and help read these rows, so none of them can lie about another.
+
+use super::key::{Key, KeyCode};
+
+/// Where a key is pressed: the focused pane, or what covers the panes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    Services,
+    Alerts,
+    Baseline,
+    Analysis,
+    Trace,
+    /// The filter is being typed.
+    Filter,
+    /// The help is open; what is typed searches it.
+    Help,
+}
+
+/// What a key does. Each is carried out in one place, `App::perform`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Unfold,
+    Fold,
+    OpenTrace,
+    ShowAlertsOfService,
+    NextAnomalous,
+    PreviousAnomalous,
+    Analyse,
+    Recalculate,
+    /// The severity of the digit that was pressed, and worse.
+    SeverityAndWorse,
+    AllSeverities,
+    StartFilter,
+    KeepFilter,
+    DropFilter,
+    NextPane,
+    PreviousPane,
+    Back,
+    OpenHelp,
+    CloseHelp,
+    PollNow,
+    Redraw,
+    Suspend,
+    Interrupt,
+    Leave,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    pub keys: &'static [Key],
+    pub action: Action,
+    pub places: &'static [Place],
+    /// What it does, as the help says it.
+    pub help: &'static str,
+    /// The word in the footer; `None` for keys that everybody knows or rarely needs.
+    pub footer: Option<&'static str>,
+}
+
+use Place::{Alerts, Analysis, Baseline, Filter, Help, Services, Trace};
+
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Help];
+const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
+const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Filter, Help];
+/// Where typing does not make text.
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace];
+
+const fn c(c: char) -> Key {
+    Key::char(c)
+}
+
+const fn k(code: KeyCode) -> Key {
+    Key::plain(code)
+}
+
+const fn row(
+    keys: &'static [Key],
+    action: Action,
+    places: &'static [Place],
+    help: &'static str,
+    footer: Option<&'static str>,
+) -> Binding {
+    Binding { keys, action, places, help, footer }
+}
+
+/// In the order of the footer and the help: what belongs to a place first, then movement, then what works everywhere.
+pub const TABLE: &[Binding] = &[
+    row(
+        &[k(KeyCode::Enter)],
+        Action::OpenTrace,
+        &[Alerts, Baseline, Analysis],
+        "trace of the selected anomaly",
+        Some("trace"),
+    ),
+    row(
+        &[k(KeyCode::Enter)],
+        Action::ShowAlertsOfService,
+        &[Services],
+        "alerts of the selected service",
+        Some("its alerts"),
+    ),
+    row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
+    row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "leave the filter as it was before", Some("as before")),
+    row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show the anomalies of an alert", Some("unfold")),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide the anomalies of an alert", None),
+    row(&[c('J')], Action::NextAnomalous, &[Trace], "next anomalous span", Some("next anomalous")),
+    row(&[c('K')], Action::PreviousAnomalous, &[Trace], "previous anomalous span", None),
+    row(&[c('a')], Action::Analyse, VIEWS, "analyse the selected anomaly with the model", Some("analyse")),
+    row(
+        &[c('r')],
+        Action::Recalculate,
+        PANES,
+        "recalculate all baselines (esc or ctrl-c cancels)",
+        Some("recalculate"),
+    ),
+    row(
+        &[c('1'), c('2'), c('3'), c('4'), c('5')],
+        Action::SeverityAndWorse,
+        PANES,
+        "show that severity and worse",
+        Some("severity"),
+    ),
+    row(&[c('0')], Action::AllSeverities, PANES, "show all severities", None),
+    row(&[c('/')], Action::StartFilter, PANES, "filter the alerts", Some("filter")),
+    row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
+    row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
+    row(&[k(KeyCode::Down)], Action::Down, LISTS, "down", None),
+    row(&[c('k')], Action::Up, NO_TEXT, "up", None),
+    row(&[c('j')], Action::Down, NO_TEXT, "down", None),
+    row(&[k(KeyCode::PageUp)], Action::PageUp, LISTS, "a page up", None),
+    row(&[k(KeyCode::PageDown)], Action::PageDown, LISTS, "a page down", None),
+    row(&[c('g'), k(KeyCode::Home)], Action::First, NO_TEXT, "to the first", None),
+    row(&[c('G'), k(KeyCode::End)], Action::Last, NO_TEXT, "to the last", None),
+    row(&[k(KeyCode::Esc)], Action::Back, VIEWS, "back one step; never quits", None),
+    row(&[Key::ctrl('r')], Action::PollNow, VIEWS, "poll every source now", None),
+    row(&[Key::ctrl('l')], Action::Redraw, EVERYWHERE, "redraw the screen", None),
+    row(&[Key::ctrl('z')], Action::Suspend, EVERYWHERE, "suspend to the shell", None),
+    row(&[Key::ctrl('c')], Action::Interrupt, EVERYWHERE, "cancel what runs, else quit", None),
+    row(&[c('?'), k(KeyCode::F(1))], Action::OpenHelp, VIEWS, "this help; typing searches it", Some("help")),
+    row(&[c('q')], Action::Leave, VIEWS, "leave the view, quit at the top", Some("quit")),
+];
+
+impl Place {
+    pub const ALL: [Self; 7] =
+        [Self::Services, Self::Alerts, Self::Baseline, Self::Analysis, Self::Trace, Self::Filter, Self::Help];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Services => "Services",
+            Self::Alerts => "Alerts",
+            Self::Baseline => "Baseline",
+            Self::Analysis => "Analysis",
+            Self::Trace => "Trace",
+            Self::Filter => "Filter",
+            Self::Help => "Help",
+        }
+    }
+}
+
+impl Binding {
+    #[must_use]
+    pub fn applies(&self, place: Place) -> bool {
+        self.places.contains(&place)
+    }
+
+    /// Whether it belongs to this place rather than to the program as a whole.
+    #[must_use]
+    pub fn is_general(&self) -> bool {
+        self.places.len() >= VIEWS.len() && self.action != Action::Analyse || self.is_movement()
+    }
+
+    #[must_use]
+    pub const fn is_movement(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Up
+                | Action::Down
+                | Action::PageUp
+                | Action::PageDown
+                | Action::First
+                | Action::Last
+                | Action::NextPane
+                | Action::PreviousPane
+        )
+    }
+
+    /// The keys as the help writes them: `→ l`, `1-5`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match (self.keys.first(), self.keys.last()) {
+            (Some(first), Some(last)) if self.keys.len() > 2 && digits(self.keys) => format!("{first}-{last}"),
+            _ => self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    /// The first key, or the range of digits: as the footer writes it.
+    #[must_use]
+    pub fn short_label(&self) -> String {
+        if self.keys.len() > 2 && digits(self.keys) {
+            return self.label();
+        }
+        self.keys.first().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+fn digits(keys: &[Key]) -> bool {
+    keys.iter().all(|key| key.typed().is_some_and(|c| c.is_ascii_digit()))
+}
+
+/// What `key` does at `place`.
+#[must_use]
+pub fn action(place: Place, key: Key) -> Option<Action> {
+    let key = key.normalized();
+    TABLE.iter().find(|row| row.applies(place) && row.keys.contains(&key)).map(|row| row.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_on_one_screen() {
+        for place in Place::ALL {
+            let mut seen = HashSet::new();
+            for row in TABLE.iter().filter(|row| row.applies(place)) {
+                for key in row.keys {
+                    assert!(seen.insert(*key), "{key} twice at {}", place.name());
+                    assert_eq!(action(place, *key), Some(row.action), "{key} at {}", place.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_can_be_typed_where_text_is_typed() {
+        for row in TABLE.iter().filter(|row| row.applies(Place::Filter)) {
+            assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
+        }
+        let typed_in_help: Vec<char> = TABLE
+            .iter()
+            .filter(|row| row.applies(Place::Help))
+            .flat_map(|row| row.keys.iter().filter_map(|key| key.typed()))
+            .collect();
+        assert_eq!(typed_in_help, ['?'], "only the key that opened the help closes it");
+    }
+
+    #[test]
+    fn there_is_always_a_way_out() {
+        for place in Place::ALL {
+            assert_eq!(action(place, Key::ctrl('C')), Some(Action::Interrupt));
+            assert!(action(place, k(KeyCode::Esc)).is_some());
+        }
+    }
+
+    #[test]
+    fn a_range_of_digits_is_written_as_a_range() {
+        let severity = TABLE.iter().find(|row| row.action == Action::SeverityAndWorse).unwrap();
+        assert_eq!((severity.label(), severity.short_label()), ("1-5".to_owned(), "1-5".to_owned()));
+    }
+}

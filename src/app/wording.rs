@@ -1,0 +1,198 @@
+//! How numbers, ages and moments read on every screen.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::{Anomaly, Micros, SpanKey, Timestamp};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// An age in steps of ten seconds below a minute, then in minutes, hours, days: `now`, `20s`, `8m`, `2h`, `3d`.
+#[must_use]
+pub fn age(age: Micros) -> String {
+    match age.secs() {
+        0..10 => "now".to_owned(),
+        secs @ 10..MINUTE => format!("{}s", secs / 10 * 10),
+        secs @ MINUTE..HOUR => format!("{}m", secs / MINUTE),
+        secs @ HOUR..DAY => format!("{}h", secs / HOUR),
+        secs => format!("{}d", secs / DAY),
+    }
+}
+
+/// When the age of something that began at `since` next reads differently.
+#[must_use]
+pub fn age_changes(since: Timestamp, now: Timestamp) -> Timestamp {
+    let secs = now.since(since).secs();
+    let step = match secs {
+        0..MINUTE => 10,
+        MINUTE..HOUR => MINUTE,
+        HOUR..DAY => HOUR,
+        _ => DAY,
+    };
+    since + Micros::from_secs((secs / step + 1) * step)
+}
+
+fn utc(at: Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(at.secs(), 0)
+}
+
+/// `Fri 20 Nov 03:12Z`
+#[must_use]
+pub fn clock(at: Timestamp) -> String {
+    utc(at).map_or_else(String::new, |at| at.format("%a %-d %b %H:%MZ").to_string())
+}
+
+/// `03:12Z`, for narrow screens.
+#[must_use]
+pub fn clock_short(at: Timestamp) -> String {
+    utc(at).map_or_else(String::new, |at| at.format("%H:%MZ").to_string())
+}
+
+/// `03:04:10Z`
+#[must_use]
+pub fn time_of_day(at: Timestamp) -> String {
+    utc(at).map_or_else(String::new, |at| at.format("%H:%M:%SZ").to_string())
+}
+
+/// When the clock next reads differently.
+#[must_use]
+pub fn clock_changes(now: Timestamp) -> Timestamp {
+    Timestamp::from_secs((now.secs().div_euclid(60) + 1).saturating_mul(60))
+}
+
+/// A count in at most five columns: `574`, `28.4k`, `4.2M`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..99_950 => format!("{:.1}k", n as f64 / 1e3),
+        99_950..999_500 => format!("{:.0}k", n as f64 / 1e3),
+        999_500..99_950_000 => format!("{:.1}M", n as f64 / 1e6),
+        99_950_000..999_500_000 => format!("{:.0}M", n as f64 / 1e6),
+        _ => format!("{:.1}G", n as f64 / 1e9),
+    }
+}
+
+/// A ratio to normal in at most five columns: `0.9`, `6.1`, `42`, `>999`.
+#[must_use]
+pub fn times(x: f64) -> String {
+    if !x.is_finite() {
+        "-".to_owned()
+    } else if x < 9.95 {
+        format!("{x:.1}")
+    } else if x < 999.5 {
+        format!("{x:.0}")
+    } else {
+        ">999".to_owned()
+    }
+}
+
+/// A deviation in standard deviations: `8.2σ`, `23σ`.
+#[must_use]
+pub fn sigma(z: f64) -> String {
+    if z.is_finite() && z.abs() > 9_999.0 {
+        return ">9999σ".to_owned();
+    }
+    if z.abs() < 9.95 { format!("{z:.1}σ") } else { format!("{z:.0}σ") }
+}
+
+/// A rate in at most four columns: `0.04`, `3.5`, `340`.
+#[must_use]
+pub fn rate(per_s: f64) -> String {
+    if !per_s.is_finite() || per_s < 0.0 {
+        "-".to_owned()
+    } else if per_s == 0.0 {
+        "0".to_owned()
+    } else if per_s < 0.995 {
+        format!("{per_s:.2}")
+    } else if per_s < 99.95 {
+        format!("{per_s:.1}")
+    } else {
+        count(per_s.round() as u64)
+    }
+}
+
+/// A share of one: `0.3%`, `31%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
+}
+
+/// Whole microseconds from a computed number; nothing below zero.
+#[must_use]
+pub fn micros(us: f64) -> Micros {
+    // A cast from float saturates, and NaN becomes zero.
+    Micros(us.round() as u64)
+}
+
+/// `service operation`, as screens name a key.
+#[must_use]
+pub fn key(key: &SpanKey) -> String {
+    format!("{} {}", key.service, key.operation)
+}
+
+/// `1 span`, `3 spans`.
+#[must_use]
+pub fn plural(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
+}
+
+/// Why an anomaly has its severity: every number of the verdict, computed.
+#[must_use]
+pub fn verdict(anomaly: &Anomaly) -> String {
+    format!(
+        "{} because {} is {} above the {} mean of {}; {} starts at {} ({})",
+        anomaly.severity,
+        anomaly.duration,
+        sigma(anomaly.z),
+        micros(anomaly.mean_us),
+        anomaly.level.describe(anomaly.bucket),
+        anomaly.severity,
+        sigma(anomaly.cut_off_z),
+        micros(anomaly.mean_us + anomaly.cut_off_z * anomaly.sigma_us),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_says_no_more_than_it_must() {
+        for (secs, text) in [
+            (0, "now"),
+            (9, "now"),
+            (19, "10s"),
+            (59, "50s"),
+            (60, "1m"),
+            (3_599, "59m"),
+            (3_600, "1h"),
+            (200_000, "2d"),
+        ] {
+            assert_eq!(age(Micros::from_secs(secs)), text);
+        }
+    }
+
+    #[test]
+    fn the_announced_moment_is_when_the_age_reads_differently() {
+        let since = Timestamp::from_secs(1_000);
+        for secs in [0u64, 3, 9, 10, 45, 59, 60, 61, 3_599, 3_600, 86_399, 86_400, 100_000] {
+            let now = since + Micros::from_secs(secs);
+            let next = age_changes(since, now);
+            assert!(next > now);
+            assert_ne!(age(next.since(since)), age(now.since(since)), "at {secs} s");
+            assert_eq!(age((next - Micros(1)).since(since)), age(now.since(since)), "not before, at {secs} s");
+        }
+    }
+
+    #[test]
+    fn absurd_numbers_keep_their_column() {
+        assert_eq!(sigma(1e12), ">9999σ");
+        assert_eq!(times(f64::INFINITY), "-");
+        assert_eq!(times(123_456.0), ">999");
+        assert_eq!(count(u64::MAX).len(), "18446744073.7G".len());
+        assert_eq!(clock(Timestamp(i64::MAX)), clock(Timestamp(i64::MAX)), "no panic far in the future");
+    }
+}

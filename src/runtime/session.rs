@@ -1,0 +1,94 @@
+//! One sitting in front of the terminal, from the first frame to the last line.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crossterm::event::EventStream;
+use tokio::sync::mpsc::{Receiver, UnboundedSender};
+use tokio::time::timeout;
+
+use super::{Exit, RuntimeError, Screen, Signals, TtyScreen, now, run, tty};
+use crate::app::App;
+use crate::messages::{Command, CommandId, CommandKind, Update};
+use crate::ui::Look;
+
+/// How long leaving waits for the monitor to flush what it learnt.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Completes when the monitor ended; the error is one sentence.
+pub type MonitorEnd = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// The two halves joined in one process.
+pub struct Wires {
+    pub commands: UnboundedSender<Command>,
+    pub updates: Receiver<Update>,
+    /// Taken once it completed.
+    pub ended: Option<MonitorEnd>,
+}
+
+impl fmt::Debug for Wires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wires").field("updates", &self.updates.len()).finish_non_exhaustive()
+    }
+}
+
+impl Wires {
+    /// Asks the monitor to flush and end, and waits at most two seconds for it.
+    ///
+    /// # Errors
+    /// One sentence when the monitor failed or took too long.
+    pub async fn close(self) -> Result<(), String> {
+        let Self { commands, updates, ended } = self;
+        _ = commands.send(Command { id: CommandId(u64::MAX), kind: CommandKind::Shutdown });
+        drop((commands, updates));
+        let Some(ended) = ended else { return Ok(()) };
+        timeout(FLUSH, ended).await.unwrap_or_else(|_| {
+            Err("the store did not finish writing within 2 s; what was learnt since the last poll may be learnt again".into())
+        })
+    }
+}
+
+/// How a sitting ended.
+#[derive(Debug)]
+pub struct Ending {
+    pub exit: Exit,
+    /// The app's last lines, for the normal screen.
+    pub summary: String,
+    /// Sentences for standard error: what failed while leaving, and panics that were kept off the screen.
+    pub troubles: Vec<String>,
+}
+
+impl Ending {
+    /// 0 after `q`, 128 + number after a signal.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self.exit {
+            Exit::Quit => 0,
+            Exit::Signalled(signal) => signal.exit_code(),
+            Exit::HungUp => super::Signal::Hangup.exit_code(),
+        }
+    }
+}
+
+/// Runs the whole program in the terminal. `start` begins the monitor; it is called once the first frame is on its way,
+/// and must return at once.
+///
+/// # Errors
+/// Without a terminal, or when the terminal breaks; the screen is restored in every case.
+pub async fn full_screen(look: Look, start: impl FnOnce() -> Wires) -> Result<Ending, RuntimeError> {
+    let mut screen = TtyScreen::open()?;
+    let signals = Signals::listen()?;
+    let mut app = App::new(screen.size());
+    screen.draw(&app, look, now())?;
+    let mut wires = start();
+    let ended = run(&mut app, &mut screen, &mut wires, EventStream::new(), signals, look, now).await;
+    screen.leave().await;
+    drop(screen);
+    let closed = wires.close().await;
+    // The person's work is safe before a terminal error is told.
+    let exit = ended?;
+    let troubles = closed.err().into_iter().chain(tty::remembered_panics()).collect();
+    Ok(Ending { exit, summary: app.summary(now()), troubles })
+}
