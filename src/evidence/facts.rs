@@ -1,7 +1,6 @@
 //! Computed statements about one anomaly: complete without any model, each number with its unit and its normal.
 
-use std::collections::BTreeMap;
-
+use super::contributors::{Contributor, Owner, contributors};
 use super::metric::{Metric, Standing};
 use super::shape::{TraceShape, shape};
 use crate::domain::{Anomaly, Attributes, Level, Micros, Span, SpanKey, Trace, text};
@@ -88,7 +87,7 @@ fn what(anomaly: &Anomaly, normal: Option<Normal>) -> String {
     let p99 = normal.map_or_else(|| "p99 not known".to_owned(), |normal| format!("p99 {}", normal.p99));
     let cut_off = micros(anomaly.mean_us + anomaly.cut_off_z * anomaly.sigma_us);
     format!(
-        "{} took {}, {} its mean; normal is mean {} ± {} (σ), {p99}; z {:.1} is above {:.1}, so S{}: it begins at {cut_off}",
+        "{} took {}, {} its mean; normal is mean {} ± {} (σ), {p99}; z {:.1} is above {:.1}, so S{}, which begins at {cut_off}",
         name(&anomaly.key),
         anomaly.duration,
         times(anomaly.times_mean()),
@@ -144,12 +143,13 @@ impl<'a> Scene<'a> {
             Some(row) => told.push(self.share(row)),
             None => told.push("The span itself is not in the trace as it was read".to_owned()),
         }
-        told.extend(self.top_contributors());
+        let largest = self.largest();
+        told.extend(largest.iter().map(|contributor| self.tell_contributor(contributor)));
         if let Some(row) = self.row {
             told.extend(self.slow_below(row, normal));
         }
         told.extend(self.errors());
-        told.extend(self.waits());
+        told.extend(self.waits(&largest));
     }
 
     fn overview(&self) -> String {
@@ -235,34 +235,25 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// The largest contributions to the critical path, spans of one key and waits on one edge taken together.
-    fn top_contributors(&self) -> Vec<String> {
+    /// The largest contributors to the critical path: the first, and two more that are at least a twentieth.
+    fn largest(&self) -> Vec<Contributor<'a>> {
         let total = self.shape.end_to_end.0;
-        let mut spent: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (place, row) in self.shape.rows.iter().enumerate() {
-            let own = row.critical_time().0;
-            if own > 0 {
-                let entry = spent.entry(format!("self time of {}", name(&self.span_at(place).key))).or_default();
-                *entry = (entry.0 + own, entry.1 + 1);
-            }
-        }
-        for wait in self.shape.waits.iter().filter(|wait| wait.critical) {
-            let edge = format!("waiting between {}", self.edge(wait.from, wait.to));
-            let entry = spent.entry(edge).or_default();
-            *entry = (entry.0 + wait.length().0, entry.1 + 1);
-        }
-        let mut spent: Vec<_> = spent.into_iter().collect();
-        spent.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
-        spent
-            .iter()
-            .enumerate()
-            .take(3)
-            .filter(|(rank, (_, (time, _)))| *rank == 0 || u128::from(*time) * 20 >= u128::from(total))
-            .map(|(_, (who, (time, times)))| {
-                let of = if *times > 1 { format!(" in {times} spans") } else { String::new() };
-                format!("{} is {} of the critical path ({}{of})", capital(who), share(*time, total), Micros(*time))
-            })
-            .collect()
+        let mut largest = contributors(self.trace, &self.shape);
+        largest.truncate(3);
+        let matters = |time: Micros| u128::from(time.0) * 20 >= u128::from(total);
+        let keep = largest.iter().skip(1).take_while(|contributor| matters(contributor.time)).count() + 1;
+        largest.truncate(keep);
+        largest
+    }
+
+    fn tell_contributor(&self, contributor: &Contributor<'_>) -> String {
+        let (who, noun) = match contributor.owner {
+            Owner::Span(key) => (format!("Self time of {}", name(key)), "spans"),
+            Owner::Edge(from, to) => (format!("Waiting {}", edge(from, to)), "waits"),
+        };
+        let many = if contributor.times > 1 { format!(" in {} {noun}", contributor.times) } else { String::new() };
+        let part = share(contributor.time.0, self.shape.end_to_end.0);
+        format!("{who} is {part} of the critical path ({}{many})", contributor.time)
     }
 
     /// Spans below the anomaly that took longer than their own p99.
@@ -345,11 +336,18 @@ impl<'a> Scene<'a> {
         told
     }
 
-    /// Waits that matter: at least a hundredth of the end-to-end time, the longest first.
-    fn waits(&self) -> Vec<String> {
+    /// Waits that matter and were not told as contributors: at least a hundredth of the end-to-end time, longest first.
+    fn waits(&self, told_already: &[Contributor<'_>]) -> Vec<String> {
         let total = self.shape.end_to_end.0;
+        let key = |row: usize| &self.span_at(row).key;
+        let is_told = |from: usize, to: usize| told_already.iter().any(|c| c.owner == Owner::Edge(key(from), key(to)));
         let long = |length: u64| u128::from(length) * 100 >= u128::from(total.max(1));
-        let mut waits: Vec<_> = self.shape.waits.iter().filter(|wait| long(wait.length().0)).collect();
+        let mut waits: Vec<_> = self
+            .shape
+            .waits
+            .iter()
+            .filter(|wait| long(wait.length().0) && !(wait.critical && is_told(wait.from, wait.to)))
+            .collect();
         waits.sort_by_key(|wait| (std::cmp::Reverse(wait.length()), wait.to));
         let mut told: Vec<String> = waits
             .iter()
@@ -360,7 +358,7 @@ impl<'a> Scene<'a> {
                 } else {
                     "not on the critical path".to_owned()
                 };
-                format!("{} passed between {}: {on_path}", wait.length(), self.edge(wait.from, wait.to))
+                format!("{} passed {}: {on_path}", wait.length(), edge(key(wait.from), key(wait.to)))
             })
             .collect();
         if waits.len() > TOLD {
@@ -368,10 +366,10 @@ impl<'a> Scene<'a> {
         }
         told
     }
+}
 
-    fn edge(&self, from: usize, to: usize) -> String {
-        format!("the end of {} and the start of {}", name(&self.span_at(from).key), name(&self.span_at(to).key))
-    }
+fn edge(from: &SpanKey, to: &SpanKey) -> String {
+    format!("between the end of {} and the start of {}", name(from), name(to))
 }
 
 /// That a span failed, and what its attributes say of it.

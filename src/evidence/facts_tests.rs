@@ -68,7 +68,7 @@ fn an_order_that_waited_and_matched_slowly_is_told_in_full() {
         facts,
         [
             "wallet:order.submit took 2.9s, 7.2 times its mean; normal is mean 400ms ± 50ms (σ), p99 600ms; z 50.0 is \
-             above 3.4, so S1: it begins at 570ms",
+             above 3.4, so S1, which begins at 570ms",
             "Normal means every 03h, learnt from 812 spans, because Fri 03h alone has too few",
             "Its trace has 5 spans in 3 services, begins with wallet:order.submit and takes 2.9s end to end",
             "The span's own time is 3% of the critical path (100ms of 2.9s), with all below it 100%; its self time is \
@@ -80,8 +80,6 @@ fn an_order_that_waited_and_matched_slowly_is_told_in_full() {
             "Below it order-matcher:order.match took 2.0s, 18 times its mean (self time 2.0s); normal is mean 110ms ± \
              11ms (σ), p99 180ms, z 171.8, n 300",
             "order-matcher:order.match failed at +500ms saying: pool exhausted·[31m",
-            "400ms passed between the end of gateway:publish orders and the start of order-matcher:order.match: 14% of \
-             the critical path",
             "CPU of order-matcher 0.35% of a core (low), usual 0.20–0.60%: unremarkable",
         ]
     );
@@ -156,4 +154,19 @@ fn absurd_numbers_do_not_break_a_statement() {
     odd.mean_us = f64::NAN;
     odd.z = f64::INFINITY;
     assert!(!facts(&odd, Some(&trace), &|_| None, &[]).is_empty());
+}
+
+#[test]
+fn a_wait_beside_the_path_is_told_and_one_told_before_is_not_told_again() {
+    let mut trace = order();
+    // A second message, taken late by somebody nobody waits for.
+    trace.spans.push(span(6, 5, ("audit", "note", SpanKind::Consumer), 900_000, 1_000));
+    let facts = facts(&anomaly(&trace.spans[0]), Some(&trace), &by_operation, &[]);
+    let between: Vec<&String> = facts.iter().filter(|fact| fact.contains(" between the end of ")).collect();
+    assert_eq!(between.len(), 2, "{between:?}");
+    assert!(between[0].starts_with("Waiting between the end of gateway:publish orders"));
+    assert_eq!(
+        between[1],
+        "835ms passed between the end of gateway:check and the start of audit:note: not on the critical path"
+    );
 }
