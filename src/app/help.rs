@@ -12,17 +12,21 @@ pub struct HelpRow {
 
 /// What the marks and words on the screens mean.
 const WORDS: &[(&str, &str, &str)] = &[
-    ("FILTER", "word !word", "a name has it, or has it not"),
-    ("FILTER", "svc:pay* op:*order*", "service, operation; * stands for anything"),
+    ("FILTER", "word", "a name contains it"),
+    ("FILTER", "!word", "the opposite of any term"),
+    ("FILTER", "svc:pay*", "the service's whole name"),
+    ("FILTER", "op:*order*", "the operation's whole name"),
+    ("FILTER", "kind:server", "the span kind"),
     ("FILTER", "sev>=2", "SEV2 and worse"),
     ("FILTER", "sev<=3", "SEV3 and milder"),
-    ("FILTER", "age<1h kind:server", "began within the hour; span kind"),
-    ("FILTER", "\"a b\"", "text with spaces or colons"),
-    ("READING", "S1 S2 S3 S4 S5", "page now, act, look soon, watch, note"),
-    ("READING", "xNORM", "p99 now / p99 of this hour of the week"),
-    ("READING", "23σ", "standard deviations above the mean"),
-    ("READING", "n of m", "anomalous spans of all judged"),
-    ("READING", "FACTS MODEL", "computed; suggested by the model"),
+    ("FILTER", "age<1h", "began in the last hour"),
+    ("FILTER", "\"a b\"", "text with spaces, colons"),
+    ("READING", "S1 ... S5", "page now ... only a note"),
+    ("READING", "xNORM", "p99 / this hour's normal"),
+    ("READING", "23σ", "deviations above the mean"),
+    ("READING", "n of m", "anomalous of all judged"),
+    ("READING", "FACTS", "computed, without a model"),
+    ("READING", "MODEL", "suggested, not proven"),
     ("READING", "· ? ~", "normal, absent, learning"),
 ];
 
@@ -58,6 +62,58 @@ pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
         }
     }
     rows
+}
+
+/// One line of the help as it is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    Group(&'static str),
+    Row(HelpRow),
+    Gap,
+}
+
+/// The rows under the names of their groups.
+#[must_use]
+pub fn lines(place: Place, query: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut group = "";
+    for row in rows(place, query) {
+        if row.group != group {
+            if !lines.is_empty() {
+                lines.push(Line::Gap);
+            }
+            group = row.group;
+            lines.push(Line::Group(group));
+        }
+        lines.push(Line::Row(row));
+    }
+    lines
+}
+
+/// How the help fills a screen: side by side where two columns fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    pub count: usize,
+    pub height: usize,
+}
+
+impl Columns {
+    #[must_use]
+    pub fn of((width, height): (u16, u16)) -> Self {
+        let footer = if height >= 12 { 2 } else { 1 };
+        let count = match width {
+            0..76 => 1,
+            76..150 => 2,
+            _ => 3,
+        };
+        Self { count, height: usize::from(height.saturating_sub(2 + footer)).max(1) }
+    }
+
+    /// The furthest that the lines can be scrolled.
+    #[must_use]
+    pub fn last_offset(self, lines: usize) -> usize {
+        lines.saturating_sub(self.height * self.count)
+    }
 }
 
 #[cfg(test)]

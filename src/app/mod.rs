@@ -4,7 +4,7 @@ mod actions;
 mod alerts;
 pub mod analysis;
 pub mod freshness;
-mod help;
+pub mod help;
 mod input;
 mod key;
 pub mod keymap;
@@ -17,7 +17,6 @@ pub mod wording;
 mod wrap;
 
 pub use alerts::{AlertCursor, AlertList, Entry, Row};
-pub use help::{HelpRow, rows as help_rows};
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use status::{Mood, Status};
@@ -395,8 +394,10 @@ impl App {
             self.recalculation_cancelled = false;
             self.view.recalculation_open = true;
         }
+        let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
         if changed
             && self.view.recalculation_open
+            && !shown_in_its_pane
             && let Some((text, trouble)) = news
         {
             self.say(text, trouble, now);

@@ -1,0 +1,338 @@
+//! Frames as a person sees them, compared with text files under `tests/screens/`. `SPANWATCH_BLESS=1` rewrites them.
+
+#[path = "screens/fixture.rs"]
+mod fixture;
+#[path = "screens/golden.rs"]
+mod golden;
+
+use fixture::Stage;
+use golden::{ASCII, COLOR, MONO, check, check_styled};
+use proptest::prelude::*;
+use spanwatch::app::{Key, KeyCode, Msg};
+use spanwatch::domain::{HourOfWeek, Micros};
+use spanwatch::messages::{
+    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationState, TraceState, TraceView, UpdateBody,
+};
+use spanwatch::ui::Look;
+
+const WIDE: (u16, u16) = (120, 40);
+const NARROW: (u16, u16) = (80, 24);
+
+/// Each pane in front, where panes are tabs.
+fn tabs(stage: &mut Stage, name: &str) {
+    for pane in ["alerts", "baseline", "analysis", "services"] {
+        check(stage, COLOR, &format!("80x24-{pane}-{name}"));
+        stage.code(KeyCode::Tab);
+    }
+}
+
+#[test]
+fn loading() {
+    check(&Stage::new(WIDE), COLOR, "120x40-loading");
+    tabs(&mut Stage::new(NARROW), "loading");
+}
+
+#[test]
+fn learning() {
+    let start = |size| {
+        let mut stage = Stage::calm(size);
+        stage.tell(UpdateBody::Learning(LearningView {
+            hours_known: 12,
+            generation: 0,
+            back_fill: BackFill::Running { hours_done: 12, hours_total: 720 },
+            ..fixture::learning()
+        }));
+        let mut young = fixture::baseline(&fixture::wallet(), false);
+        young.cell = None;
+        young.note = Some("not enough data (n = 3, needs 10)".to_owned());
+        young.histogram_normal = Vec::new();
+        young.week_p99 = vec![None; HourOfWeek::COUNT];
+        stage.tell(UpdateBody::Baseline(Box::new(young)));
+        stage
+    };
+    check(&start(WIDE), COLOR, "120x40-learning");
+    check(&start(NARROW), COLOR, "80x24-learning");
+}
+
+#[test]
+fn empty() {
+    let empty = |size| {
+        let mut stage = Stage::calm(size);
+        stage.tell(UpdateBody::Services(Vec::new()));
+        stage
+    };
+    check(&empty(WIDE), COLOR, "120x40-empty");
+    tabs(&mut empty(NARROW), "empty");
+}
+
+#[test]
+fn normal() {
+    check(&Stage::calm(WIDE), COLOR, "120x40-normal");
+    tabs(&mut Stage::calm(NARROW), "normal");
+}
+
+#[test]
+fn incident() {
+    check_styled(&Stage::incident(WIDE), COLOR, "120x40-incident");
+    check_styled(&Stage::incident(WIDE), MONO, "120x40-incident-mono");
+    check(&Stage::incident(WIDE), ASCII, "120x40-incident-ascii");
+    check(&Stage::incident((180, 50)), COLOR, "180x50-incident");
+    tabs(&mut Stage::incident(NARROW), "incident");
+    check_styled(&Stage::incident(NARROW), MONO, "80x24-incident-mono");
+    check(&Stage::incident(NARROW), ASCII, "80x24-incident-ascii");
+    check(&Stage::incident((40, 10)), COLOR, "40x10-incident");
+    check(&Stage::incident((39, 9)), COLOR, "39x9-incident");
+    check(&Stage::incident((12, 1)), COLOR, "12x1-incident");
+}
+
+#[test]
+fn unfolded_and_all_severities() {
+    let mut stage = Stage::incident(WIDE);
+    stage.keys("0lj");
+    check(&stage, COLOR, "120x40-unfolded");
+}
+
+#[test]
+fn stale() {
+    check_styled(&Stage::stale(WIDE), COLOR, "120x40-stale");
+    tabs(&mut Stage::stale(NARROW), "stale");
+    check(&Stage::stale((40, 10)), COLOR, "40x10-stale");
+}
+
+#[test]
+fn error() {
+    check(&Stage::down(WIDE), COLOR, "120x40-error");
+    tabs(&mut Stage::down(NARROW), "error");
+}
+
+#[test]
+fn analysis_in_its_states() {
+    check(&Stage::analysing(WIDE), COLOR, "120x40-analysis-streaming");
+    let mut stage = Stage::analysing(NARROW);
+    check(&stage, COLOR, "80x24-alerts-streaming");
+    stage.code(KeyCode::BackTab);
+    for _ in 0..3 {
+        stage.code(KeyCode::Tab);
+    }
+    check(&stage, COLOR, "80x24-analysis-streaming");
+    let states = [
+        ("gathering", AnalysisState::Gathering, ""),
+        ("model-loading", AnalysisState::Waiting { loading: true }, ""),
+        (
+            "done",
+            AnalysisState::Done { tokens: Some(212), tokens_per_s: Some(34), cut_by_limit: false },
+            fixture::MODEL,
+        ),
+        ("cancelled", AnalysisState::Cancelled, "SUMMARY\nThe order"),
+        (
+            "failed",
+            AnalysisState::Failed("Ollama has no model llama3.2:1b: run \"ollama pull llama3.2:1b\".".to_owned()),
+            "",
+        ),
+    ];
+    for (name, state, text) in states {
+        let mut stage = Stage::incident(WIDE);
+        let run = fixture::analysis(&fixture::worst(), state, text);
+        stage.tell(UpdateBody::Analysis(Box::new(run)));
+        check(&stage, COLOR, &format!("120x40-analysis-{name}"));
+    }
+    let mut stage = Stage::analysing(WIDE);
+    stage.keys("j");
+    check(&stage, COLOR, "120x40-analysis-of-another");
+}
+
+#[test]
+fn recalculation() {
+    let mut stage = Stage::incident(WIDE);
+    stage.keys("r");
+    stage.tell(UpdateBody::Recalculation(RecalculationState::Running {
+        keys_done: 12,
+        keys_total: 31,
+        started: fixture::NOW,
+    }));
+    stage.now = stage.now + Micros::from_secs(5);
+    stage.keys("g");
+    check(&stage, COLOR, "120x40-recalculating");
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated()));
+    check(&stage, COLOR, "120x40-recalculated");
+}
+
+#[test]
+fn filter() {
+    for size in [WIDE, NARROW] {
+        let name = format!("{}x{}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("0/svc:*exchange* !redis");
+        check_styled(&stage, COLOR, &format!("{name}-filter"));
+        stage.keys(" sev>=9");
+        check(&stage, COLOR, &format!("{name}-filter-error"));
+    }
+    let mut stage = Stage::incident(WIDE);
+    stage.keys("/nothing");
+    stage.code(KeyCode::Enter);
+    check(&stage, COLOR, "120x40-filter-hides-all");
+}
+
+#[test]
+fn help() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = format!("{}x{}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("?");
+        check(&stage, COLOR, &format!("{name}-help"));
+    }
+    let mut stage = Stage::incident(NARROW);
+    stage.keys("?sev");
+    check(&stage, COLOR, "80x24-help-search");
+}
+
+#[test]
+fn trace() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        check(&Stage::tracing(size), COLOR, &format!("{}x{}-trace", size.0, size.1));
+    }
+    check_styled(&Stage::tracing(NARROW), MONO, "80x24-trace-mono");
+    check(&Stage::tracing(WIDE), ASCII, "120x40-trace-ascii");
+    let mut stage = Stage::incident(NARROW);
+    stage.code(KeyCode::Enter);
+    check(&stage, COLOR, "80x24-trace-loading");
+    let state = TraceState::Failed(
+        "Jaeger no longer has this trace: its retention may be shorter than the alert is old.".to_owned(),
+    );
+    stage.tell(UpdateBody::Trace(Box::new(TraceView { trace: fixture::worst().id.trace, state })));
+    check(&stage, COLOR, "80x24-trace-failed");
+    let mut stage = Stage::incident(WIDE);
+    stage.code(KeyCode::Enter);
+    stage.tell(UpdateBody::Trace(Box::new(fixture::huge_trace(fixture::worst().id.trace, 50_000))));
+    stage.keys("GK");
+    check(&stage, COLOR, "120x40-trace-huge");
+}
+
+#[test]
+fn columns_stay_aligned_with_wide_and_combining_characters() {
+    let mut stage = Stage::incident(NARROW);
+    stage.tell(UpdateBody::Alerts(fixture::hostile_alerts()));
+    check(&stage, COLOR, "80x24-hostile-names");
+    check(&stage, ASCII, "80x24-hostile-names-ascii");
+}
+
+#[test]
+fn a_frame_of_a_huge_trace_touches_only_what_is_visible() {
+    let mut stage = Stage::incident(WIDE);
+    stage.code(KeyCode::Enter);
+    stage.tell(UpdateBody::Trace(Box::new(fixture::huge_trace(fixture::worst().id.trace, 50_000))));
+    let first = golden::render(&stage, COLOR);
+    stage.press(Key::char('G'));
+    assert_ne!(golden::render(&stage, COLOR), first);
+}
+
+#[test]
+fn tokens_of_another_run_are_not_shown() {
+    let mut stage = Stage::analysing(WIDE);
+    let before = golden::render(&stage, COLOR);
+    stage.tell(UpdateBody::TokensArrived { analysis: AnalysisId(9), text: "FORGED".to_owned() });
+    assert_eq!(golden::render(&stage, COLOR), before);
+}
+
+/// Everything a person can press, in no sensible order.
+fn any_key() -> impl Strategy<Value = Key> {
+    let plain = prop::sample::select("12345r0ahjklgGJK/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+    let named = prop::sample::select(
+        [
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Backspace,
+            KeyCode::Delete,
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::F(1),
+        ]
+        .map(Key::plain)
+        .to_vec(),
+    );
+    let control = prop::sample::select("cuwaezlrk".chars().map(Key::ctrl).collect::<Vec<_>>());
+    prop_oneof![4 => plain, 3 => named, 1 => control]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Press(Key),
+    Resize(u16, u16),
+    Tell(u8),
+    Wait(u64),
+    Paste(String),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => any_key().prop_map(Step::Press),
+        2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
+        3 => (0u8..12).prop_map(Step::Tell),
+        1 => (0u64..10_000).prop_map(Step::Wait),
+        1 => ".{0,12}".prop_map(Step::Paste),
+    ]
+}
+
+fn tell(stage: &mut Stage, which: u8) {
+    let id = fixture::worst().id.trace;
+    let running = RecalculationState::Running { keys_done: 3, keys_total: 31, started: stage.now };
+    stage.tell(match which {
+        0 => UpdateBody::Alerts(fixture::alerts()),
+        1 => UpdateBody::Alerts(fixture::hostile_alerts()),
+        2 => UpdateBody::Alerts(Vec::new()),
+        3 => UpdateBody::Services(fixture::slow_services()),
+        4 => UpdateBody::Services(Vec::new()),
+        5 => UpdateBody::Baseline(Box::new(fixture::baseline(&fixture::exchange(), true))),
+        6 => UpdateBody::Trace(Box::new(fixture::trace(id))),
+        7 => UpdateBody::Trace(Box::new(fixture::huge_trace(id, 900))),
+        8 => UpdateBody::Analysis(Box::new(fixture::analysis(
+            &fixture::worst(),
+            AnalysisState::Streaming,
+            "a\u{1b}[31mb",
+        ))),
+        9 => UpdateBody::TokensArrived { analysis: AnalysisId(1), text: "x\n\u{202e}漢".repeat(9) },
+        10 => UpdateBody::Recalculation(running),
+        _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// `golden::frame` refuses what a terminal would obey; here it sees many states and sizes, also one that the app
+    /// has not heard of yet.
+    #[test]
+    fn no_keys_updates_or_sizes_panic_or_draw_what_a_terminal_obeys(
+        steps in prop::collection::vec(any_step(), 1..40),
+        other in (1u16..=200, 1u16..=60),
+        color in any::<bool>(),
+        unicode in any::<bool>(),
+    ) {
+        let mut stage = Stage::incident(WIDE);
+        let look = Look { color, unicode };
+        for step in steps {
+            match step {
+                Step::Press(key) => drop(stage.press(key)),
+                Step::Resize(w, h) => drop(stage.app.update(Msg::Resized(w, h), stage.now)),
+                Step::Tell(which) => tell(&mut stage, which),
+                Step::Wait(secs) => {
+                    stage.now = stage.now + Micros::from_secs(secs);
+                    stage.app.update(Msg::Ticked, stage.now);
+                }
+                Step::Paste(text) => drop(stage.app.update(Msg::Pasted(text), stage.now)),
+            }
+            golden::frame(&stage, stage.app.size(), look);
+        }
+        golden::frame(&stage, other, look);
+        prop_assert!(stage.app.summary(stage.now).chars().all(|c| c == '\n' || spanwatch::domain::text::is_plain(c)));
+        prop_assert!(stage.app.next_tick(stage.now).is_some_and(|next| next > stage.now));
+    }
+}
