@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Broken;
+use crate::domain::{Broken, Calendar};
+
+use super::cell::CutOffRule;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -11,15 +13,35 @@ pub struct Settings {
     pub history_days: u32,
     /// Fewest samples with which a level answers for mean and standard deviation.
     pub min_samples: u64,
-    /// IANA name of the zone in which hours of the week are counted.
+    /// IANA name of the time zone in which hours of the week are counted.
     pub zone: String,
-    /// Local time of the nightly recalculation, `HH:MM`.
+    /// Local time of the nightly recalculation, HH:MM.
     pub recalculate_at: String,
+    /// Percentiles of the deviation that make SEV1, SEV2, SEV3, SEV4 and SEV5.
+    pub severity_percentiles: [f64; 5],
+    /// Fewest samples with which each of these percentiles is known; below, a wider level lends its deviation.
+    pub severity_min_samples: [u64; 5],
+    /// Most operations kept apart in one service; the rest is counted as `service:(other)`.
+    pub max_operations_per_service: u32,
+    /// Most span keys kept in all.
+    pub max_keys: u32,
+    /// Replace ids in operation names (numbers, hex, UUIDs, e-mail addresses) by {id}, so that each request is not an operation of its own.
+    pub fold_ids: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { history_days: 30, min_samples: 10, zone: "UTC".into(), recalculate_at: "04:10".into() }
+        Self {
+            history_days: 30,
+            min_samples: 10,
+            zone: "UTC".into(),
+            recalculate_at: "04:10".into(),
+            severity_percentiles: [99.9, 99.0, 95.0, 90.0, 80.0],
+            severity_min_samples: [5_000, 500, 100, 50, 25],
+            max_operations_per_service: 500,
+            max_keys: 5_000,
+            fold_ids: true,
+        }
     }
 }
 
@@ -27,6 +49,128 @@ impl Settings {
     /// The rules that do not hold; empty when all do.
     #[must_use]
     pub fn broken(&self) -> Vec<Broken> {
-        Vec::new()
+        [
+            Broken::unless_within("history_days", self.history_days, (1, 90), "days", 30),
+            Broken::unless_within("min_samples", self.min_samples, (2, 100_000), "samples", 10),
+            Broken::unless_within("max_operations_per_service", self.max_operations_per_service, (1, 100_000), "", 500),
+            Broken::unless_within("max_keys", self.max_keys, (1, 100_000), "", 5_000),
+            self.zone_is_known(),
+            self.time_is_a_time(),
+            self.percentiles_fall(),
+            self.sample_counts_fall(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn zone_is_known(&self) -> Option<Broken> {
+        self.zone.parse::<chrono_tz::Tz>().is_err().then(|| {
+            Broken::new("zone", &self.zone, "a name from the IANA time zone database", "write zone = \"Europe/Berlin\"")
+        })
+    }
+
+    fn time_is_a_time(&self) -> Option<Broken> {
+        self.recalculation_minute().is_none().then(|| {
+            Broken::new("recalculate_at", &self.recalculate_at, "00:00 to 23:59", "write recalculate_at = \"04:10\"")
+        })
+    }
+
+    fn percentiles_fall(&self) -> Option<Broken> {
+        let inside = self.severity_percentiles.iter().all(|p| (50.0..100.0).contains(p));
+        (!inside || !self.severity_percentiles.is_sorted_by(|worse, milder| worse > milder)).then(|| {
+            Broken::new(
+                "severity_percentiles",
+                format!("{:?}", self.severity_percentiles),
+                "five falling percentiles from 50 to below 100, SEV1 first",
+                "write severity_percentiles = [99.9, 99.0, 95.0, 90.0, 80.0]",
+            )
+        })
+    }
+
+    fn sample_counts_fall(&self) -> Option<Broken> {
+        (!self.severity_min_samples.is_sorted_by(|worse, milder| worse >= milder)).then(|| {
+            Broken::new(
+                "severity_min_samples",
+                format!("{:?}", self.severity_min_samples),
+                "five counts that do not grow from SEV1 to SEV5",
+                "write severity_min_samples = [5000, 500, 100, 50, 25]",
+            )
+        })
+    }
+
+    /// The calendar of the configured zone; UTC if the name is unknown, which [`Settings::broken`] reports.
+    #[must_use]
+    pub fn calendar(&self) -> Calendar {
+        self.zone.parse().map_or(Calendar::utc(), Calendar::new)
+    }
+
+    /// Minutes after local midnight of the nightly recalculation.
+    #[must_use]
+    pub fn recalculation_minute(&self) -> Option<u32> {
+        let (hour, minute) = self.recalculate_at.split_once(':')?;
+        let number = |text: &str, below: u32| {
+            (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten().filter(|number| *number < below)
+        };
+        Some(number(hour, 24)? * 60 + number(minute, 60)?)
+    }
+
+    /// SEV1 … SEV5: percentile and the samples it needs.
+    #[must_use]
+    pub fn rules(&self) -> [CutOffRule; 5] {
+        std::array::from_fn(|index| CutOffRule {
+            quantile: self.severity_percentiles.get(index).copied().unwrap_or(100.0) / 100.0,
+            min_samples: self.severity_min_samples.get(index).copied().unwrap_or(u64::MAX),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_keep_their_own_rules() {
+        assert_eq!(Settings::default().broken(), []);
+    }
+
+    #[test]
+    fn each_rule_names_its_key() {
+        let broken = Settings {
+            history_days: 0,
+            min_samples: 1,
+            zone: "Mars/Base".into(),
+            recalculate_at: "4:10".into(),
+            severity_percentiles: [80.0, 90.0, 95.0, 99.0, 99.9],
+            severity_min_samples: [1, 2, 3, 4, 5],
+            max_operations_per_service: 0,
+            max_keys: 0,
+            fold_ids: true,
+        }
+        .broken();
+        let mut keys: Vec<&str> = broken.iter().map(|b| b.key.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            [
+                "history_days",
+                "max_keys",
+                "max_operations_per_service",
+                "min_samples",
+                "recalculate_at",
+                "severity_min_samples",
+                "severity_percentiles",
+                "zone"
+            ]
+        );
+    }
+
+    #[test]
+    fn times_are_read_strictly() {
+        let minute = |text: &str| Settings { recalculate_at: text.into(), ..Settings::default() }.recalculation_minute();
+        assert_eq!(minute("04:10"), Some(250));
+        for bad in ["24:00", "04:60", "0410", "", "4:1", "-1:00"] {
+            assert_eq!(minute(bad), None, "{bad:?}");
+        }
     }
 }

@@ -1,4 +1,72 @@
-//! (being written)
+//! What is wrong: one span against its baseline.
 
 mod settings;
+
 pub use settings::Settings;
+
+use crate::baseline::{Cell, CutOff, Generation};
+use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, Severity, Span, SpanKey, TraceId};
+
+/// What the baselines say of one span.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict<'a> {
+    /// No level has enough samples: a guess would be worse than silence.
+    NotEnoughData,
+    Normal,
+    Exceeded(Exceedance<'a>),
+}
+
+/// A duration above a cut-off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exceedance<'a> {
+    pub severity: Severity,
+    pub z: f64,
+    pub cut_off: CutOff,
+    pub level: Level,
+    pub cell: &'a Cell,
+}
+
+/// Judges a span, counted under `key`, against the best-supported baseline of `bucket`.
+#[must_use]
+pub fn judge<'a>(span: &Span, key: &SpanKey, bucket: HourOfWeek, baselines: &'a Generation) -> Verdict<'a> {
+    let Some((level, cell)) = baselines.answer(key, bucket) else {
+        return Verdict::NotEnoughData;
+    };
+    judge_by(span, level, cell)
+}
+
+/// Judges a span against a baseline already at hand.
+#[must_use]
+pub fn judge_by<'a>(span: &Span, level: Level, cell: &'a Cell) -> Verdict<'a> {
+    if cell.cut_offs.iter().all(Option::is_none) {
+        return Verdict::NotEnoughData;
+    }
+    let z = cell.deviation(span.duration);
+    match cell.severity(z) {
+        Some((severity, cut_off)) => Verdict::Exceeded(Exceedance { severity, z, cut_off, level, cell }),
+        None => Verdict::Normal,
+    }
+}
+
+impl Exceedance<'_> {
+    /// The record of this exceedance.
+    #[must_use]
+    pub fn anomaly(&self, trace: TraceId, span: &Span, key: SpanKey, bucket: HourOfWeek) -> Anomaly {
+        Anomaly {
+            id: AnomalyId { trace, span: span.id },
+            key,
+            severity: self.severity,
+            start: span.start,
+            duration: span.duration,
+            mean_us: self.cell.mean_us,
+            sigma_us: self.cell.sigma_us,
+            z: self.z,
+            cut_off_z: f64::from(self.cut_off.z),
+            level: self.level,
+            samples: self.cell.samples,
+            bucket,
+            error: span.error,
+            attributes: span.attributes.clone(),
+        }
+    }
+}

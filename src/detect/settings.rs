@@ -1,17 +1,42 @@
-//! What this module takes from the configuration.
+//! What `[detect]` in the configuration means.
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Broken;
+use crate::domain::{Broken, Micros};
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {}
+pub struct Settings {
+    /// How long after its last anomaly a span key stays in the alert list, in seconds.
+    pub alert_memory_s: u64,
+    /// SEV1 and SEV2 anomalies kept per span key and hour.
+    pub kept_severe_per_hour: u32,
+    /// SEV3 to SEV5 anomalies kept per span key and hour.
+    pub kept_mild_per_hour: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { alert_memory_s: 900, kept_severe_per_hour: 50, kept_mild_per_hour: 5 }
+    }
+}
 
 impl Settings {
     /// The rules that do not hold; empty when all do.
     #[must_use]
     pub fn broken(&self) -> Vec<Broken> {
-        Vec::new()
+        [
+            Broken::unless_within("alert_memory_s", self.alert_memory_s, (60, 86_400), "seconds", 900),
+            Broken::unless_within("kept_severe_per_hour", self.kept_severe_per_hour, (1, 10_000), "anomalies", 50),
+            Broken::unless_within("kept_mild_per_hour", self.kept_mild_per_hour, (0, 10_000), "anomalies", 5),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    #[must_use]
+    pub const fn alert_memory(&self) -> Micros {
+        Micros::from_secs(self.alert_memory_s)
     }
 }

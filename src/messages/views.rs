@@ -185,8 +185,8 @@ pub struct CellView {
     pub p95: Micros,
     pub p99: Micros,
     pub p99_9: Micros,
-    /// Durations above which a span is SEV1 … SEV5.
-    pub cut_offs: [Micros; 5],
+    /// Durations above which a span is SEV1 … SEV5; `None` while no level has enough samples for it.
+    pub cut_offs: [Option<Micros>; 5],
     /// The level whose percentile gave each cut-off; wider than `level` where that has too few samples.
     pub cut_off_levels: [Level; 5],
 }

@@ -1,4 +1,516 @@
-//! (being written)
+//! What outlives a process: samples, windows they came from, baselines and anomalies, in sled.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `learnt` | `k` id | a span key |
+//! | | `s` id day hour | slices of one key and UTC hour, or with hour 24 of a whole day |
+//! | | `w` | windows that are known, samples in all |
+//! | | `t` | settled traces that polls may bring again |
+//! | `generations` | number | head of a generation |
+//! | | number key-id | baselines of one key |
+//! | `anomalies` | start, trace, span | an anomaly |
+//!
+//! Numbers in keys are big-endian, so that retention is a range delete. What belongs together is in one tree and written
+//! in one batch.
 
+mod owner;
+mod record;
 mod settings;
-pub use settings::Settings;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::baseline::{DayRow, Generation, KeyBaseline, KeyBuilder, Learnt, Ledger, Sketch, unite};
+use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, SpanKey, Timestamp, UtcHour};
+
+pub use self::owner::read as owner_of;
+pub use self::settings::Settings;
+
+/// sled's own limit for pages in memory; it is a wish, see [`Store::reopen`].
+const CACHE_BYTES: u64 = 8 << 20;
+/// A healthy store opens in milliseconds; a damaged one may never.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+/// The hour that stands for a whole day in a slice's key.
+const WHOLE_DAY: u8 = 24;
+/// Anomaly rows are also bounded in all: 64 MB at about 600 bytes each.
+const MOST_ANOMALIES: usize = 100_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store {} is in use by another spanwatch ({owner}); end that one, or choose another place with --store-dir", dir.display())]
+    Owned { dir: PathBuf, owner: String },
+    #[error("the store {} cannot be opened: {why}", dir.display())]
+    Unusable { dir: PathBuf, why: String },
+    #[error("the store could not be written: {0}; is the disk full?")]
+    Write(String),
+    #[error("the store could not be read: {0}")]
+    Read(String),
+}
+
+/// The one owner of the files. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` only between closing and opening again.
+    trees: Option<Trees>,
+    ids: BTreeMap<SpanKey, u32>,
+}
+
+#[derive(Debug)]
+struct Trees {
+    db: sled::Db,
+    learnt: sled::Tree,
+    generations: sled::Tree,
+    anomalies: sled::Tree,
+}
+
+/// A store, and what a person should know about how it was opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub store: Store,
+    pub notice: Option<String>,
+}
+
+fn key_row(id: u32) -> [u8; 5] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [b'k', a, b, c, d]
+}
+
+fn slice_prefix(id: u32) -> [u8; 5] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [b's', a, b, c, d]
+}
+
+/// Days before 1970 sort first.
+fn slice_row(id: u32, day: i32, hour: u8) -> Vec<u8> {
+    let mut key = slice_prefix(id).to_vec();
+    key.extend_from_slice(&((day as u32) ^ 0x8000_0000).to_be_bytes());
+    key.push(hour);
+    key
+}
+
+fn day_and_hour(key: &[u8]) -> Option<(i32, u8)> {
+    let (day, hour) = key.get(5..)?.split_first_chunk::<4>()?;
+    Some(((u32::from_be_bytes(*day) ^ 0x8000_0000) as i32, *hour.first()?))
+}
+
+fn anomaly_row(start: Timestamp, id: AnomalyId) -> Vec<u8> {
+    let mut key = ((start.0 as u64) ^ (1 << 63)).to_be_bytes().to_vec();
+    key.extend_from_slice(&id.trace.0.to_be_bytes());
+    key.extend_from_slice(&id.span.0.to_be_bytes());
+    key
+}
+
+fn reading(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Read(error.to_string())
+}
+
+fn writing(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Write(error.to_string())
+}
+
+impl Store {
+    /// Opens or makes the store in `dir`. One that cannot be read is set aside, never deleted, and a new one is made.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] if another process has it, [`StoreError::Unusable`] if the directory cannot be used.
+    pub fn open(dir: &Path, now: DateTime<Utc>) -> Result<Opened, StoreError> {
+        let unusable = |why: String| StoreError::Unusable { dir: dir.to_path_buf(), why };
+        make_private(dir).map_err(|error| unusable(error.to_string()))?;
+        let path = dir.join("sled");
+        let (trees, notice) = match open_guarded(&path) {
+            Ok(trees) => (trees, None),
+            Err(why) if why.contains("could not acquire lock") => {
+                let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
+                return Err(StoreError::Owned { dir: dir.to_path_buf(), owner });
+            }
+            Err(why) => {
+                let aside = dir.join(format!("sled.unreadable-{}", now.format("%Y%m%dT%H%M%S")));
+                std::fs::rename(&path, &aside).map_err(|error| unusable(format!("{why}; setting it aside: {error}")))?;
+                let trees = open_guarded(&path).map_err(unusable)?;
+                let notice = format!(
+                    "the store could not be read ({why}); it was set aside as {} and baselines are learnt anew",
+                    aside.display()
+                );
+                (trees, Some(notice))
+            }
+        };
+        let ids = read_ids(&trees)?;
+        owner::note(dir, now);
+        let inner = Inner { trees: Some(trees), ids };
+        Ok(Opened { store: Self { dir: dir.to_path_buf(), inner: Arc::new(Mutex::new(inner)) }, notice })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What earlier runs had learnt.
+    ///
+    /// # Errors
+    /// When sled cannot read; damaged records are left out.
+    pub fn ledger(&self) -> Result<Ledger, StoreError> {
+        let inner = self.lock();
+        let learnt = &inner.trees()?.learnt;
+        let read = |name: &[u8]| learnt.get(name).map_err(reading);
+        let (known, samples) =
+            read(b"w")?.and_then(|value| record::open(&value).and_then(record::read_windows)).unwrap_or_default();
+        let settled =
+            read(b"t")?.and_then(|value| record::open(&value).and_then(record::read_settled)).unwrap_or_default();
+        Ok(Ledger { known, settled, samples, keys: inner.ids.keys().cloned().collect() })
+    }
+
+    /// Writes what was learnt: all of it or nothing.
+    ///
+    /// # Errors
+    /// When sled cannot read or write; then nothing was written.
+    pub fn learn(&self, learnt: &Learnt, whole_days: bool) -> Result<(), StoreError> {
+        let mut ledger = self.ledger()?;
+        let mut inner = self.lock();
+        let mut batch = sled::Batch::default();
+        let mut rows: BTreeMap<(u32, i32, u8), DayRow> = BTreeMap::new();
+        for ((key, hour), slice) in &learnt.slices {
+            let id = inner.id(key, &mut batch);
+            let place = if whole_days { WHOLE_DAY } else { hour.hour_of_day() };
+            rows.entry((id, hour.day(), place)).or_default().merge(hour.hour_of_day(), slice);
+            ledger.samples += slice.durations.count();
+        }
+        let tree = &inner.trees()?.learnt;
+        let mut payload = Vec::new();
+        for ((id, day, hour), mut row) in rows {
+            let name = slice_row(id, day, hour);
+            if let Some(value) = tree.get(&name).map_err(reading)?
+                && let Some(before) = record::open(&value).and_then(DayRow::decode)
+            {
+                for (hour, slice) in before.iter() {
+                    row.merge(hour, slice);
+                }
+            }
+            payload.clear();
+            row.encode(&mut payload);
+            batch.insert(name, record::seal(&payload));
+        }
+        for window in &learnt.windows {
+            unite(&mut ledger.known, *window);
+        }
+        batch.insert(b"w", record::seal(&record::write_windows(&ledger.known, ledger.samples)));
+        if let Some(settled) = &learnt.settled {
+            batch.insert(b"t", record::seal(&record::write_settled(settled)));
+        }
+        tree.apply_batch(batch).map_err(writing)?;
+        tree.flush().map_err(writing)?;
+        Ok(())
+    }
+
+    /// Span keys that have samples, with the number of each.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(u32, SpanKey)> {
+        self.lock().ids.iter().map(|(key, id)| (*id, key.clone())).collect()
+    }
+
+    /// Gives all slices of a key to `builder`. Returns how many rows were damaged and left out.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn read_slices(&self, id: u32, builder: &mut KeyBuilder) -> Result<u32, StoreError> {
+        let inner = self.lock();
+        let mut damaged = 0;
+        for row in inner.trees()?.learnt.scan_prefix(slice_prefix(id)) {
+            let (key, value) = row.map_err(reading)?;
+            let whole = day_and_hour(&key)
+                .zip(record::open(&value))
+                .is_some_and(|((day, _), payload)| builder.add_row(day, payload));
+            damaged += u32::from(!whole);
+        }
+        Ok(damaged)
+    }
+
+    /// All samples of a key at one level.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn distribution(
+        &self,
+        key: &SpanKey,
+        level: Level,
+        bucket: HourOfWeek,
+        builder: &mut KeyBuilder,
+    ) -> Result<Sketch, StoreError> {
+        let Some(id) = self.lock().ids.get(key).copied() else { return Ok(Sketch::default()) };
+        self.read_slices(id, builder)?;
+        let sketch = builder.distribution(level, bucket);
+        builder.clear();
+        Ok(sketch)
+    }
+
+    /// Keeps this generation as the one in use, and the one before it.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn save_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        // Retention took samples away since they were last counted.
+        let ledger = self.ledger()?;
+        let mut inner = self.lock();
+        let mut batch = sled::Batch::default();
+        let mut new_ids = sled::Batch::default();
+        new_ids.insert(b"w", record::seal(&record::write_windows(&ledger.known, generation.samples())));
+        let number = generation.number.to_be_bytes();
+        batch.insert(&number, record::seal(&record::write_generation_head(generation)));
+        for (key, baseline) in &generation.keys {
+            let id = inner.id(key, &mut new_ids);
+            let name = [number.as_slice(), &id.to_be_bytes()].concat();
+            batch.insert(name, record::seal(&record::write_baseline(baseline)));
+        }
+        let trees = inner.trees()?;
+        trees.learnt.apply_batch(new_ids).map_err(writing)?;
+        let oldest = generation.number.saturating_sub(1).to_be_bytes();
+        for row in trees.generations.range(..oldest.to_vec()) {
+            batch.remove(row.map_err(reading)?.0);
+        }
+        trees.generations.apply_batch(batch).map_err(writing)?;
+        trees.generations.flush().map_err(writing)?;
+        Ok(())
+    }
+
+    /// The generation in use; the empty one, number 0, if there is none or it is damaged.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn generation(&self) -> Result<Generation, StoreError> {
+        let inner = self.lock();
+        let generations = &inner.trees()?.generations;
+        let heads = generations.iter().rev().filter_map(Result::ok).find(|(name, _)| name.len() == 8);
+        let Some((name, value)) = heads else { return Ok(Generation::default()) };
+        let Some((number, made_at)) = record::open(&value).and_then(record::read_generation_head) else {
+            return Ok(Generation::default());
+        };
+        let names: BTreeMap<u32, &SpanKey> = inner.ids.iter().map(|(key, id)| (*id, key)).collect();
+        let mut keys: BTreeMap<SpanKey, Arc<KeyBaseline>> = BTreeMap::new();
+        for row in generations.scan_prefix(&name) {
+            let (name, value) = row.map_err(reading)?;
+            let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
+            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline)) {
+                keys.insert((*key).clone(), baseline);
+            }
+        }
+        Ok(Generation { number, made_at, keys })
+    }
+
+    /// Writes an anomaly down. It reaches the disk with the next flush.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn record_anomaly(&self, anomaly: &Anomaly) -> Result<(), StoreError> {
+        let payload = serde_json::to_vec(anomaly).map_err(writing)?;
+        let inner = self.lock();
+        let row = anomaly_row(anomaly.start, anomaly.id);
+        inner.trees()?.anomalies.insert(row, record::seal(&payload)).map_err(writing)?;
+        Ok(())
+    }
+
+    /// Takes an anomaly's record back.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn forget_anomaly(&self, start: Timestamp, id: AnomalyId) -> Result<(), StoreError> {
+        self.lock().trees()?.anomalies.remove(anomaly_row(start, id)).map_err(writing)?;
+        Ok(())
+    }
+
+    /// Anomalies of spans that started at or after `since`, oldest first. Damaged records are left out.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn anomalies_since(&self, since: Timestamp) -> Result<Vec<Anomaly>, StoreError> {
+        let inner = self.lock();
+        let first = anomaly_row(since, AnomalyId { trace: Default::default(), span: Default::default() });
+        let mut anomalies = Vec::new();
+        for row in inner.trees()?.anomalies.range(first..) {
+            let (_, value) = row.map_err(reading)?;
+            anomalies.extend(record::open(&value).and_then(|payload| serde_json::from_slice(payload).ok()));
+        }
+        Ok(anomalies)
+    }
+
+    /// Makes everything written so far survive a crash.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.lock().trees()?.db.flush().map_err(writing)?;
+        Ok(())
+    }
+
+    /// Folds the hours of past days into one row a day, and deletes what is older than is kept.
+    ///
+    /// # Errors
+    /// When sled cannot read or write.
+    pub fn tidy(&self, now: Timestamp, history_days: u32, anomaly_days: u32) -> Result<(), StoreError> {
+        let today = UtcHour::of(now).day();
+        // One day more than is learnt from: the oldest day is only partly inside.
+        let oldest = today.saturating_sub_unsigned(history_days + 1);
+        for (id, _) in self.keys() {
+            self.tidy_key(id, today, oldest)?;
+        }
+        let inner = self.lock();
+        let trees = inner.trees()?;
+        let keep = Timestamp(now.0 - i64::from(anomaly_days) * 86_400_000_000);
+        let first_kept = anomaly_row(keep, AnomalyId { trace: Default::default(), span: Default::default() });
+        let too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
+        let mut batch = sled::Batch::default();
+        for (index, row) in trees.anomalies.iter().enumerate() {
+            let (name, _) = row.map_err(reading)?;
+            if name.as_ref() >= first_kept.as_slice() && index >= too_many {
+                break;
+            }
+            batch.remove(name);
+        }
+        trees.anomalies.apply_batch(batch).map_err(writing)?;
+        trees.db.flush().map_err(writing)?;
+        Ok(())
+    }
+
+    fn tidy_key(&self, id: u32, today: i32, oldest: i32) -> Result<(), StoreError> {
+        let inner = self.lock();
+        let tree = &inner.trees()?.learnt;
+        let mut batch = sled::Batch::default();
+        let mut days: BTreeMap<i32, DayRow> = BTreeMap::new();
+        for row in tree.scan_prefix(slice_prefix(id)) {
+            let (name, value) = row.map_err(reading)?;
+            let Some((day, hour)) = day_and_hour(&name) else { continue };
+            if day < oldest {
+                batch.remove(name);
+            } else if day < today && hour != WHOLE_DAY {
+                let Some(part) = record::open(&value).and_then(DayRow::decode) else { continue };
+                let row = days.entry(day).or_default();
+                part.iter().for_each(|(hour, slice)| row.merge(hour, slice));
+                batch.remove(name);
+            }
+        }
+        for (day, mut row) in days {
+            let name = slice_row(id, day, WHOLE_DAY);
+            if let Some(whole) = tree.get(&name).map_err(reading)? {
+                // A damaged day stays as it is, and its hours beside it.
+                let Some(before) = record::open(&whole).and_then(DayRow::decode) else { return Ok(()) };
+                before.iter().for_each(|(hour, slice)| row.merge(hour, slice));
+            }
+            let mut payload = Vec::new();
+            row.encode(&mut payload);
+            batch.insert(name, record::seal(&payload));
+        }
+        tree.apply_batch(batch).map_err(writing)
+    }
+
+    /// Closes and opens the files: the only way to make sled give back the memory that a large scan took.
+    ///
+    /// # Errors
+    /// When it cannot be opened again; every later call fails too.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        if let Some(trees) = inner.trees.take() {
+            trees.db.flush().map_err(writing)?;
+        }
+        let trees = open_guarded(&self.dir.join("sled"))
+            .map_err(|why| StoreError::Unusable { dir: self.dir.clone(), why })?;
+        inner.trees = Some(trees);
+        Ok(())
+    }
+
+    /// Takes the owner's note back; the files are freed when the last clone is dropped.
+    pub fn release(&self) {
+        owner::clear(&self.dir);
+    }
+
+    /// Bytes on disk.
+    #[must_use]
+    pub fn size_on_disk(&self) -> u64 {
+        self.lock().trees.as_ref().and_then(|trees| trees.db.size_on_disk().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(trees) = &self.trees {
+            let _ = trees.db.flush();
+        }
+    }
+}
+
+impl Inner {
+    fn trees(&self) -> Result<&Trees, StoreError> {
+        self.trees.as_ref().ok_or_else(|| StoreError::Read("it was closed and could not be opened again".to_owned()))
+    }
+
+    /// The number of a key; a new one is written with the batch.
+    fn id(&mut self, key: &SpanKey, batch: &mut sled::Batch) -> u32 {
+        if let Some(id) = self.ids.get(key) {
+            return *id;
+        }
+        let id = self.ids.values().max().map_or(0, |max| max + 1);
+        batch.insert(&key_row(id), record::seal(&record::write_key(key)));
+        self.ids.insert(key.clone(), id);
+        id
+    }
+}
+
+fn read_ids(trees: &Trees) -> Result<BTreeMap<SpanKey, u32>, StoreError> {
+    let mut ids = BTreeMap::new();
+    for row in trees.learnt.scan_prefix(b"k") {
+        let (name, value) = row.map_err(reading)?;
+        let id = name.get(1..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
+        if let (Some(id), Some(key)) = (id, record::open(&value).and_then(record::read_key)) {
+            ids.insert(key, id);
+        }
+    }
+    Ok(ids)
+}
+
+/// Opening runs in a thread of its own: with damaged files sled may panic or never come back.
+fn open_guarded(path: &Path) -> Result<Trees, String> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let path = path.to_path_buf();
+    std::thread::Builder::new()
+        .name("store-open".to_owned())
+        .spawn(move || {
+            let opened = std::panic::catch_unwind(AssertUnwindSafe(|| open_trees(&path)));
+            let _ = tell.send(opened);
+        })
+        .map_err(|error| error.to_string())?;
+    match told.recv_timeout(OPEN_LIMIT) {
+        Ok(Ok(opened)) => opened.map_err(|error| error.to_string()),
+        Ok(Err(_)) => Err("its files are damaged".to_owned()),
+        Err(RecvTimeoutError::Timeout) => Err(format!("it did not open within {} s", OPEN_LIMIT.as_secs())),
+        Err(RecvTimeoutError::Disconnected) => Err("opening it failed".to_owned()),
+    }
+}
+
+fn open_trees(path: &Path) -> Result<Trees, sled::Error> {
+    let db = sled::Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .mode(sled::Mode::LowSpace)
+        .flush_every_ms(None)
+        .open()?;
+    Ok(Trees {
+        learnt: db.open_tree("learnt")?,
+        generations: db.open_tree("generations")?,
+        anomalies: db.open_tree("anomalies")?,
+        db,
+    })
+}
+
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}

@@ -1,0 +1,242 @@
+//! All baselines of one span key: 168 hours of the week and the three wider levels.
+
+use crate::domain::{Calendar, HourOfWeek, Level, UtcHour};
+
+use super::cell::{Cell, CutOffRule};
+use super::sketch::Sketch;
+use super::slice::{Slice, merge_row};
+
+/// Where each level's cells stand in one list: 168 hours of the week, 24 hours of the day, 7 days, all.
+const CELLS: usize = 168 + 24 + 7 + 1;
+
+const fn position(level: Level, bucket: HourOfWeek) -> usize {
+    match level {
+        Level::HourOfWeek => bucket.index(),
+        Level::HourOfDay => 168 + bucket.hour() as usize,
+        Level::DayOfWeek => 168 + 24 + bucket.day() as usize,
+        Level::Global => 168 + 24 + 7,
+    }
+}
+
+const fn level_at(position: usize) -> Level {
+    match position {
+        0..168 => Level::HourOfWeek,
+        168..192 => Level::HourOfDay,
+        192..199 => Level::DayOfWeek,
+        _ => Level::Global,
+    }
+}
+
+/// Baselines of one key. Only cells with enough samples exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyBaseline {
+    /// Samples at all levels together, also where they are too few to answer.
+    pub samples: u64,
+    /// Samples in each hour of the week.
+    pub week_samples: Vec<u32>,
+    cells: Vec<(u8, Cell)>,
+}
+
+/// Collects slices and turns them into baselines. One builder serves many keys in turn and keeps its memory.
+#[derive(Debug)]
+pub struct KeyBuilder {
+    week: Vec<Slice>,
+    calendar: Calendar,
+}
+
+impl KeyBuilder {
+    #[must_use]
+    pub fn new(calendar: Calendar) -> Self {
+        Self { week: vec![Slice::default(); HourOfWeek::COUNT], calendar }
+    }
+
+    /// Adds an encoded row of slices of the UTC day `day`. False if it is damaged: what was read of it before stays.
+    pub fn add_row(&mut self, day: i32, bytes: &[u8]) -> bool {
+        let calendar = self.calendar;
+        merge_row(bytes, &mut self.week, |hour| {
+            calendar.bucket(UtcHour(day.saturating_mul(24).saturating_add(i32::from(hour)))).index()
+        })
+    }
+
+    /// All samples added since the last [`KeyBuilder::finish`] that belong to one level.
+    #[must_use]
+    pub fn distribution(&self, level: Level, bucket: HourOfWeek) -> Sketch {
+        let belongs = |other: HourOfWeek| position(level, other) == position(level, bucket);
+        let mut merged = Sketch::default();
+        for (_, slice) in HourOfWeek::all().zip(&self.week).filter(|(other, _)| belongs(*other)) {
+            merged.merge(&slice.durations);
+        }
+        merged
+    }
+
+    /// The baselines of what was added since the last call.
+    pub fn finish(&mut self, min_samples: u64, rules: &[CutOffRule; 5]) -> KeyBaseline {
+        let mut sketches: Vec<Sketch> = vec![Sketch::default(); CELLS - HourOfWeek::COUNT];
+        for (bucket, slice) in HourOfWeek::all().zip(&self.week) {
+            for level in [Level::HourOfDay, Level::DayOfWeek] {
+                if let Some(wider) = sketches.get_mut(position(level, bucket) - HourOfWeek::COUNT) {
+                    wider.merge(&slice.durations);
+                }
+            }
+        }
+        let (days, global) = sketches.split_at_mut(24 + 7);
+        for day in days.iter().skip(24) {
+            if let Some(global) = global.first_mut() {
+                global.merge(day);
+            }
+        }
+        let samples = global.first().map_or(0, Sketch::count);
+        let all = self.week.iter().map(|slice| &slice.durations).chain(&sketches);
+        let mut cells: Vec<(u8, Cell)> = all
+            .enumerate()
+            .filter_map(|(at, sketch)| {
+                Cell::of(sketch, level_at(at), min_samples, rules).map(|cell| (at as u8, cell))
+            })
+            .collect();
+        // Wider cells stand later in the list and keep their own cut-offs until they, too, have borrowed: from the
+        // widest to the most specific, each sees what the wider ones answer by themselves.
+        let own = KeyBaseline { samples, week_samples: Vec::new(), cells: cells.clone() };
+        for (at, cell) in &mut cells {
+            let wider: Vec<&Cell> = own.wider(usize::from(*at));
+            cell.borrow_from(&wider);
+        }
+        let week_samples = self.week.iter().map(|s| u32::try_from(s.durations.count()).unwrap_or(u32::MAX)).collect();
+        self.clear();
+        KeyBaseline { samples, week_samples, cells }
+    }
+
+    /// Forgets what was added.
+    pub fn clear(&mut self) {
+        for slice in &mut self.week {
+            slice.durations.clear();
+            slice.errors = 0;
+        }
+    }
+}
+
+impl KeyBaseline {
+    fn at(&self, position: usize) -> Option<&Cell> {
+        let found = self.cells.binary_search_by_key(&(position as u8), |(at, _)| *at).ok()?;
+        self.cells.get(found).map(|(_, cell)| cell)
+    }
+
+    /// Cells of the levels wider than the one at `position`, nearest first.
+    fn wider(&self, position: usize) -> Vec<&Cell> {
+        let all = self.at(CELLS - 1);
+        match level_at(position) {
+            Level::HourOfWeek => {
+                let (day, hour) = (position / 24, position % 24);
+                [self.at(168 + hour), self.at(192 + day), all].into_iter().flatten().collect()
+            }
+            Level::HourOfDay | Level::DayOfWeek => all.into_iter().collect(),
+            Level::Global => Vec::new(),
+        }
+    }
+
+    /// The most specific baseline that has enough samples in this bucket.
+    #[must_use]
+    pub fn answer(&self, bucket: HourOfWeek) -> Option<(Level, &Cell)> {
+        Level::ALL.into_iter().find_map(|level| self.at(position(level, bucket)).map(|cell| (level, cell)))
+    }
+
+    /// The bucket's own baseline, if it has enough samples.
+    #[must_use]
+    pub fn own(&self, bucket: HourOfWeek) -> Option<&Cell> {
+        self.at(bucket.index())
+    }
+
+    /// How many of the 168 buckets answer for themselves.
+    #[must_use]
+    pub fn full_buckets(&self) -> usize {
+        self.cells.iter().filter(|(at, _)| usize::from(*at) < HourOfWeek::COUNT).count()
+    }
+
+    /// Cells with their place, for the store.
+    pub fn cells(&self) -> impl Iterator<Item = (u8, &Cell)> {
+        self.cells.iter().map(|(at, cell)| (*at, cell))
+    }
+
+    /// The inverse of [`KeyBaseline::cells`]. `None` if places are out of range or not ascending.
+    #[must_use]
+    pub fn from_cells(samples: u64, week_samples: Vec<u32>, cells: Vec<(u8, Cell)>) -> Option<Self> {
+        let ascending = cells.is_sorted_by(|(a, _), (b, _)| a < b);
+        let known = cells.last().is_none_or(|(at, _)| usize::from(*at) < CELLS);
+        (ascending && known && week_samples.len() == HourOfWeek::COUNT)
+            .then_some(Self { samples, week_samples, cells })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Settings;
+    use super::super::slice::DayRow;
+    use super::*;
+    use crate::domain::Micros;
+
+    /// Monday 2026-11-16, UTC.
+    const MONDAY: i32 = 20_773;
+
+    fn row(hours: &[(u8, u64, u64)]) -> Vec<u8> {
+        let mut row = DayRow::default();
+        for (hour, n, us) in hours {
+            let mut slice = Slice::default();
+            (0..*n).for_each(|i| slice.insert(Micros(us + i % 7), false));
+            row.merge(*hour, &slice);
+        }
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        bytes
+    }
+
+    fn build(calendar: Calendar, rows: &[(i32, Vec<u8>)]) -> KeyBaseline {
+        let mut builder = KeyBuilder::new(calendar);
+        for (day, bytes) in rows {
+            assert!(builder.add_row(*day, bytes));
+        }
+        builder.finish(10, &Settings::default().rules())
+    }
+
+    #[test]
+    fn the_most_specific_level_with_ten_samples_answers() {
+        let rows = [(MONDAY, row(&[(3, 12, 1_000), (4, 4, 2_000)])), (MONDAY + 1, row(&[(4, 8, 3_000), (5, 9, 4_000)]))];
+        let baseline = build(Calendar::utc(), &rows);
+        let level = |day, hour| baseline.answer(HourOfWeek::new(day, hour)).map(|(level, cell)| (level, cell.samples));
+        assert_eq!(level(0, 3), Some((Level::HourOfWeek, 12)));
+        assert_eq!(level(0, 4), Some((Level::HourOfDay, 12)), "4 + 8 spans at 04h");
+        assert_eq!(level(0, 9), Some((Level::DayOfWeek, 16)));
+        assert_eq!(level(1, 5), Some((Level::DayOfWeek, 17)));
+        assert_eq!(level(5, 20), Some((Level::Global, 33)));
+        assert_eq!(baseline.samples, 33);
+    }
+
+    #[test]
+    fn nothing_learnt_answers_nothing() {
+        assert_eq!(build(Calendar::utc(), &[]).answer(HourOfWeek::new(0, 0)), None);
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_in_autumn_gets_both_hours() {
+        let sunday = 20_751; // 2026-10-25: 00h and 01h UTC are both 02h in Berlin
+        let rows = [(sunday, row(&[(0, 20, 1_000), (1, 30, 1_000)]))];
+        let baseline = build(Calendar::new(chrono_tz::Europe::Berlin), &rows);
+        assert_eq!(baseline.answer(HourOfWeek::new(6, 2)).map(|(_, cell)| cell.samples), Some(50));
+        assert_eq!(baseline.samples, 50);
+    }
+
+    #[test]
+    fn a_builder_forgets_the_former_key() {
+        let mut builder = KeyBuilder::new(Calendar::utc());
+        builder.add_row(MONDAY, &row(&[(3, 12, 1_000)]));
+        let first = builder.finish(10, &Settings::default().rules());
+        builder.add_row(MONDAY, &row(&[(3, 12, 1_000)]));
+        assert_eq!(builder.finish(10, &Settings::default().rules()), first);
+    }
+
+    #[test]
+    fn cells_come_back_from_their_places() {
+        let baseline = build(Calendar::utc(), &[(MONDAY, row(&[(3, 600, 1_000)]))]);
+        let cells = baseline.cells().map(|(at, cell)| (at, *cell)).collect();
+        let back = KeyBaseline::from_cells(baseline.samples, baseline.week_samples.clone(), cells);
+        assert_eq!(back, Some(baseline));
+    }
+}

@@ -1,0 +1,121 @@
+//! The table of span keys: a number for each, and what the engine knows of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::baseline::{self, Generation, KeyBaseline, Naming};
+use crate::domain::{Calendar, HourOfWeek, SpanKey, Timestamp, UtcHour};
+
+use super::live::LastHour;
+
+/// What is known of one key.
+#[derive(Debug)]
+pub struct Entry {
+    pub key: SpanKey,
+    pub baseline: Option<Arc<KeyBaseline>>,
+    pub last_hour: LastHour,
+    pub last_seen: Option<Timestamp>,
+}
+
+/// Names as they come, and the entry they are counted under. Bounded: a service that invents names must not make it
+/// grow. Hash order is never looked at.
+const MOST_RAW_NAMES: usize = 20_000;
+
+#[derive(Debug)]
+pub struct Keys {
+    entries: Vec<Entry>,
+    by_key: HashMap<SpanKey, u32>,
+    by_raw: HashMap<SpanKey, u32>,
+    naming: Naming,
+    bucket: Option<(UtcHour, HourOfWeek)>,
+}
+
+impl Keys {
+    pub fn new(settings: &baseline::Settings) -> Self {
+        Self {
+            entries: Vec::new(),
+            by_key: HashMap::new(),
+            by_raw: HashMap::new(),
+            naming: Naming::new(settings),
+            bucket: None,
+        }
+    }
+
+    /// The number of the key that spans named `raw` are counted under.
+    pub fn index(&mut self, raw: &SpanKey) -> u32 {
+        if let Some(index) = self.by_raw.get(raw) {
+            return *index;
+        }
+        let key = self.naming.admit(raw);
+        let index = match self.by_key.get(&key) {
+            Some(index) => *index,
+            None => {
+                let index = self.entries.len() as u32;
+                self.by_key.insert(key.clone(), index);
+                self.entries.push(Entry { key, baseline: None, last_hour: LastHour::default(), last_seen: None });
+                index
+            }
+        };
+        if self.by_raw.len() >= MOST_RAW_NAMES {
+            self.by_raw.clear();
+        }
+        self.by_raw.insert(raw.clone(), index);
+        index
+    }
+
+    pub fn get(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)
+    }
+
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(index as usize)
+    }
+
+    /// The entry of a canonical key.
+    pub fn find(&self, key: &SpanKey) -> Option<&Entry> {
+        self.get(*self.by_key.get(key)?)
+    }
+
+    /// The entry that spans named `raw` are counted under, if there is one already.
+    pub fn find_raw(&self, raw: &SpanKey) -> Option<&Entry> {
+        self.by_raw.get(raw).and_then(|index| self.get(*index)).or_else(|| {
+            let folded = baseline::fold_ids(&raw.operation)?;
+            self.find(&SpanKey::new(raw.service.clone(), folded, raw.kind))
+        })
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    pub fn merged(&self) -> u32 {
+        self.naming.merged()
+    }
+
+    pub fn use_generation(&mut self, generation: &Generation) {
+        for key in generation.keys.keys() {
+            self.index(key);
+        }
+        for entry in &mut self.entries {
+            entry.baseline = generation.keys.get(&entry.key).cloned();
+        }
+    }
+
+    pub fn expire(&mut self, now: Timestamp) {
+        for entry in &mut self.entries {
+            entry.last_hour.expire(now);
+        }
+    }
+
+    /// The bucket of an hour; the last answer is kept.
+    pub fn bucket(&mut self, hour: UtcHour, calendar: &Calendar) -> HourOfWeek {
+        match self.bucket {
+            Some((known, bucket)) if known == hour => bucket,
+            _ => {
+                let bucket = calendar.bucket(hour);
+                self.bucket = Some((hour, bucket));
+                bucket
+            }
+        }
+    }
+}

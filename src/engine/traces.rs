@@ -1,0 +1,279 @@
+//! Which spans have been seen, and which traces have settled: each span is judged once and learnt once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::baseline::{Settled, Sketch};
+use crate::domain::{Micros, SpanId, Timestamp, Trace, TraceId};
+
+/// A span that waits for its trace to settle before it is learnt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Waiting {
+    /// Index of the key in the engine's table.
+    pub key: u32,
+    pub start: Timestamp,
+    pub duration: Micros,
+    pub error: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    start: Timestamp,
+    end: Timestamp,
+    /// Sorted.
+    spans: Vec<SpanId>,
+    waiting: Vec<Waiting>,
+    settled: bool,
+    /// Its place in the queue of what is to happen next: settling, then forgetting.
+    due: Timestamp,
+}
+
+/// Memory of recent traces.
+#[derive(Debug, Default)]
+pub struct Traces {
+    seen: BTreeMap<TraceId, Seen>,
+    due: BTreeSet<(Timestamp, TraceId)>,
+    lag: Lag,
+}
+
+/// How long after a span's end it becomes visible, as far as polling can tell.
+#[derive(Debug, Default)]
+struct Lag {
+    observed: Sketch,
+    previous_poll: Option<Timestamp>,
+}
+
+const SHORTEST_SETTLE: Micros = Micros::from_secs(2);
+const LONGEST_SETTLE: Micros = Micros::from_secs(300);
+/// Until enough lags are known. Batching in SDKs and collectors takes about ten seconds.
+const FIRST_SETTLE: Micros = Micros::from_secs(15);
+const ENOUGH_LAGS: u64 = 200;
+/// After this many the older half weighs no more than the newer one.
+const MANY_LAGS: u64 = 200_000;
+/// Settled traces are remembered at least this long, so that an overlapping poll finds them known.
+const REMEMBER: Micros = Micros::from_secs(900);
+
+impl Lag {
+    /// A span that ended before the previous poll and was not seen then was late by at least the difference.
+    fn observe(&mut self, end: Timestamp) {
+        let Some(previous) = self.previous_poll else { return };
+        if self.observed.count() > MANY_LAGS {
+            self.observed.clear();
+        }
+        self.observed.insert(previous.since(end));
+    }
+
+    fn settle(&self) -> Micros {
+        if self.observed.count() < ENOUGH_LAGS {
+            return FIRST_SETTLE;
+        }
+        let p99 = self.observed.quantile(0.99).unwrap_or(0.0);
+        // A lag seen at poll times is short of the true one by up to half as much again on average.
+        Micros((p99 * 1.5) as u64).clamp(SHORTEST_SETTLE, LONGEST_SETTLE)
+    }
+}
+
+impl Traces {
+    /// How long after its last span's end a trace counts as complete: 1.5 × the p99 of the observed lag, 2 s to 5 min.
+    #[must_use]
+    pub fn settle(&self) -> Micros {
+        self.lag.settle()
+    }
+
+    /// A poll ended: spans that ended before and come later are late.
+    pub fn poll_ended(&mut self, at: Timestamp) {
+        self.lag.previous_poll = Some(at);
+    }
+
+    /// Takes a trace as a poll gave it. Returns the positions of spans not seen before.
+    pub fn admit(&mut self, trace: &Trace, now: Timestamp) -> Vec<usize> {
+        let known = self.seen.get(&trace.id);
+        let mut fresh: Vec<(SpanId, usize)> = trace.spans.iter().enumerate().map(|(at, s)| (s.id, at)).collect();
+        fresh.sort_unstable();
+        fresh.dedup_by_key(|(id, _)| *id);
+        if let Some(known) = known {
+            fresh.retain(|(id, _)| known.spans.binary_search(id).is_err());
+        }
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        let settle = self.settle();
+        let seen = self.seen.entry(trace.id).or_insert_with(|| Seen {
+            start: Timestamp(i64::MAX),
+            end: Timestamp(i64::MIN),
+            spans: Vec::new(),
+            waiting: Vec::new(),
+            settled: false,
+            due: Timestamp(i64::MIN),
+        });
+        self.due.remove(&(seen.due, trace.id));
+        for (_, at) in &fresh {
+            let Some(span) = trace.spans.get(*at) else { continue };
+            self.lag.observe(span.end());
+            seen.start = seen.start.min(span.start);
+            seen.end = seen.end.max(span.end());
+        }
+        seen.spans.extend(fresh.iter().map(|(id, _)| *id));
+        seen.spans.sort_unstable();
+        // A trace that had settled and grows is taken up again; what it learnt before stays learnt.
+        seen.settled = false;
+        seen.due = now.max(seen.end.min(now) + settle);
+        self.due.insert((seen.due, trace.id));
+        let mut positions: Vec<usize> = fresh.into_iter().map(|(_, at)| at).collect();
+        positions.sort_unstable();
+        positions
+    }
+
+    /// Leaves a span with its trace until that settles.
+    pub fn wait(&mut self, trace: TraceId, span: Waiting) {
+        if let Some(seen) = self.seen.get_mut(&trace) {
+            seen.waiting.push(span);
+        }
+    }
+
+    /// Gives out the spans of every trace that settled by `now`, with the trace's start, and forgets traces that no
+    /// poll will bring again.
+    pub fn settle_until(&mut self, now: Timestamp) -> Vec<(Timestamp, Vec<Waiting>)> {
+        let mut settled = Vec::new();
+        while let Some((due, trace)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
+            self.due.remove(&(due, trace));
+            let Some(seen) = self.seen.get_mut(&trace) else { continue };
+            if seen.settled {
+                self.seen.remove(&trace);
+                continue;
+            }
+            seen.settled = true;
+            settled.push((seen.start, std::mem::take(&mut seen.waiting)));
+            seen.due = now + REMEMBER.max(Micros(3 * LONGEST_SETTLE.0));
+            self.due.insert((seen.due, trace));
+        }
+        settled
+    }
+
+    /// Up to where everything has been learnt: no trace that started before is still waiting.
+    #[must_use]
+    pub fn settled_before(&self, polled_to: Timestamp) -> Timestamp {
+        let earliest = self.seen.values().filter(|seen| !seen.settled).map(|seen| seen.start).min();
+        let limit = polled_to.saturating_sub(self.settle());
+        earliest.map_or(limit, |earliest| earliest.min(limit))
+    }
+
+    /// Settled traces that started at or after `from`: a restart that polls from there meets them again.
+    #[must_use]
+    pub fn settled_since(&self, from: Timestamp) -> Vec<Settled> {
+        self.seen
+            .iter()
+            .filter(|(_, seen)| seen.settled && seen.start >= from)
+            .map(|(trace, seen)| Settled { trace: *trace, start: seen.start, end: seen.end, spans: seen.spans.clone() })
+            .collect()
+    }
+
+    /// Remembers traces that an earlier run had settled.
+    pub fn restore(&mut self, settled: Vec<Settled>, now: Timestamp) {
+        for Settled { trace, start, end, mut spans } in settled {
+            spans.sort_unstable();
+            let due = now + REMEMBER;
+            self.seen.insert(trace, Seen { start, end, spans, waiting: Vec::new(), settled: true, due });
+            self.due.insert((due, trace));
+        }
+    }
+
+    /// Whether the spans of this trace were learnt by a poll. Back-fill asks so as not to learn them again.
+    #[must_use]
+    pub fn knows(&self, trace: TraceId) -> bool {
+        self.seen.contains_key(&trace)
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{Attributes, Span, SpanKey, SpanKind};
+
+    fn secs(s: i64) -> Timestamp {
+        Timestamp::from_secs(s)
+    }
+
+    fn trace(id: u128, spans: &[(u64, i64)]) -> Trace {
+        let span = |(id, start): &(u64, i64)| Span {
+            id: SpanId(*id),
+            parent: None,
+            key: SpanKey::new("cart", "GET /", SpanKind::Server),
+            start: secs(*start),
+            duration: Micros::from_secs(1),
+            error: false,
+            attributes: Attributes::default(),
+            resource: Arc::default(),
+        };
+        Trace { id: TraceId(id), spans: spans.iter().map(span).collect() }
+    }
+
+    fn waiting(start: i64) -> Waiting {
+        Waiting { key: 0, start: secs(start), duration: Micros::from_secs(1), error: false }
+    }
+
+    #[test]
+    fn a_span_is_new_once_however_often_it_is_polled() {
+        let mut traces = Traces::default();
+        assert_eq!(traces.admit(&trace(1, &[(7, 100), (8, 100), (7, 100)]), secs(105)), [0, 1]);
+        assert_eq!(traces.admit(&trace(1, &[(8, 100), (9, 101), (7, 100)]), secs(110)), [1], "only the late span");
+        assert!(traces.admit(&trace(1, &[(9, 101)]), secs(111)).is_empty());
+    }
+
+    #[test]
+    fn a_trace_settles_after_its_last_span_and_waits_again_when_it_grows() {
+        let mut traces = Traces::default();
+        traces.admit(&trace(1, &[(7, 100)]), secs(105));
+        traces.wait(TraceId(1), waiting(100));
+        let settle = traces.settle();
+        assert!(traces.settle_until(secs(101) + settle - Micros(1)).is_empty());
+        assert_eq!(traces.settle_until(secs(101) + settle), [(secs(100), vec![waiting(100)])]);
+        traces.admit(&trace(1, &[(7, 100), (8, 110)]), secs(120));
+        traces.wait(TraceId(1), waiting(110));
+        assert_eq!(traces.settle_until(secs(200)), [(secs(100), vec![waiting(110)])], "only what is new is learnt");
+    }
+
+    #[test]
+    fn traces_are_forgotten_in_the_end() {
+        let mut traces = Traces::default();
+        for id in 0..100 {
+            traces.admit(&trace(id, &[(1, 100)]), secs(105));
+        }
+        traces.settle_until(secs(200));
+        assert_eq!(traces.len(), 100);
+        traces.settle_until(secs(2_000));
+        assert_eq!(traces.len(), 0);
+    }
+
+    #[test]
+    fn the_settle_time_follows_the_observed_lag() {
+        let mut traces = Traces::default();
+        assert_eq!(traces.settle(), FIRST_SETTLE);
+        traces.poll_ended(secs(1_000));
+        for id in 0..300 {
+            traces.admit(&trace(id, &[(1, 958)]), secs(1_010));
+        }
+        let settle = traces.settle();
+        assert!((60..70).contains(&settle.secs()), "41 s late, so {settle}");
+    }
+
+    #[test]
+    fn a_restart_finds_settled_traces_known_and_waiting_ones_not_learnt() {
+        let mut before = Traces::default();
+        before.admit(&trace(1, &[(7, 100)]), secs(105));
+        before.settle_until(secs(130));
+        before.admit(&trace(2, &[(8, 125)]), secs(131));
+        let learnt_to = before.settled_before(secs(131));
+        assert!(learnt_to <= secs(116));
+        let mut after = Traces::default();
+        after.restore(before.settled_since(secs(90)), secs(140));
+        assert!(after.admit(&trace(1, &[(7, 100)]), secs(141)).is_empty());
+        assert_eq!(after.admit(&trace(2, &[(8, 125)]), secs(141)), [0]);
+    }
+}

@@ -1,0 +1,349 @@
+//! Read models for the screens, computed once a poll.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::baseline::{Cell, KeyBaseline};
+use crate::detect::{self, Verdict};
+use crate::domain::{HourOfWeek, Level, Micros, Severity, Span, Timestamp, Trace, UtcHour};
+use crate::evidence;
+use crate::messages::{
+    AlertView, BaselineView, CellView, LearningView, MonitorView, ServiceState, ServiceView, TraceState, TraceView,
+    UpdateBody, WaterfallSpan,
+};
+
+use super::keys::Entry;
+use super::live::{COLUMNS, LastHour, NOW_MINUTES};
+use super::{Engine, Output};
+
+/// Fewer spans than this in the last five minutes have no p99 worth comparing.
+const FEWEST_TO_COMPARE: u64 = 3;
+/// A service is absent once the chance of so long a silence, at its usual rate, is below e⁻¹² (1 in 160,000).
+const ABSENT_AFTER_EXPECTED: f64 = 12.0;
+const ABSENT_AT_LEAST: Micros = Micros::from_secs(120);
+/// Rows of a waterfall that are sent; a larger trace says how many were left out.
+const MOST_ROWS: usize = 50_000;
+const WINDOW: Micros = Micros::from_secs(60 * NOW_MINUTES as u64);
+
+impl Engine {
+    pub(super) fn tell_all(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let bucket = self.bucket_at(now);
+        out.push(Output::Tell(UpdateBody::Monitor(self.monitor_view(bucket, now))));
+        out.push(Output::Tell(UpdateBody::Services(self.service_views(bucket, now))));
+        out.push(Output::Tell(UpdateBody::Alerts(self.alert_views(bucket, now))));
+        out.push(self.tell_learning());
+        self.tell_baseline(now, out);
+    }
+
+    fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {
+        let recent = self.counters.trace_starts.now(now).durations.count();
+        let since = self.counters.started.map_or(WINDOW, |started| now.since(started)).clamp(Micros::from_secs(1), WINDOW);
+        MonitorView {
+            started: self.counters.started.unwrap_or(now),
+            last_poll: self.polled_to,
+            poll_interval: self.counters.poll_interval,
+            traces_per_s: recent as f64 / (since.0 as f64 / 1e6),
+            spans_seen: self.counters.spans,
+            anomalies_seen: self.counters.anomalies,
+            bucket,
+            zone: self.calendar.zone().name().to_owned(),
+        }
+    }
+
+    pub(super) fn tell_learning(&self) -> Output {
+        let day = Micros::from_secs(86_400);
+        let wanted = Micros(u64::from(self.baseline.history_days) * day.0);
+        let newest = self.ledger.known.last().map_or(self.live_from, |window| window.to);
+        let oldest = newest - wanted;
+        let known: u64 =
+            self.ledger.known.iter().map(|window| window.to.since(window.from.max(oldest)).0).sum::<u64>().min(wanted.0);
+        let hours = |length: Micros| (length.secs() / 3_600) as u32;
+        Output::Tell(UpdateBody::Learning(LearningView {
+            keys: self.keys.iter().count() as u32,
+            samples: self.ledger.samples,
+            hours_known: hours(Micros(known)),
+            hours_wanted: hours(wanted),
+            back_fill: self.back_fill.clone(),
+            generation: self.generation.number,
+            generation_at: (self.generation.number > 0).then_some(self.generation.made_at),
+            buckets_full: self.generation.full_share(),
+            merged_operations: self.keys.merged(),
+        }))
+    }
+
+    fn service_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<ServiceView> {
+        let mut services: BTreeMap<Arc<str>, Vec<&Entry>> = BTreeMap::new();
+        for entry in self.keys.iter() {
+            services.entry(entry.key.service.clone()).or_default().push(entry);
+        }
+        let mut severities: BTreeMap<&str, Severity> = BTreeMap::new();
+        for (key, group) in self.groups.iter() {
+            if let Some(severity) = group.severity(now - WINDOW) {
+                let worst = severities.entry(&key.service).or_insert(severity);
+                *worst = (*worst).min(severity);
+            }
+        }
+        let mut views: Vec<ServiceView> = services
+            .into_iter()
+            .map(|(service, entries)| self.service_view(&service, &entries, severities.get(&*service).copied(), bucket, now))
+            .collect();
+        views.sort_by(|a, b| {
+            let rank = |view: &ServiceView| view.severity.map_or(u8::MAX, Severity::number);
+            rank(a)
+                .cmp(&rank(b))
+                .then_with(|| b.times_normal.unwrap_or(0.0).total_cmp(&a.times_normal.unwrap_or(0.0)))
+                .then_with(|| a.service.cmp(&b.service))
+        });
+        views
+    }
+
+    fn service_view(
+        &self,
+        service: &str,
+        entries: &[&Entry],
+        severity: Option<Severity>,
+        bucket: HourOfWeek,
+        now: Timestamp,
+    ) -> ServiceView {
+        let mut spans = 0;
+        let mut errors = 0;
+        let mut worst: Option<(f64, &Entry, Micros)> = None;
+        for entry in entries {
+            let recent = entry.last_hour.now(now);
+            spans += recent.durations.count();
+            errors += recent.errors;
+            if recent.durations.count() < FEWEST_TO_COMPARE {
+                continue;
+            }
+            if let (Some(p99), Some(normal)) = (recent.p99(), normal_p99(entry, bucket)) {
+                let times = times(p99, normal);
+                if worst.is_none_or(|(most, _, _)| times > most) {
+                    worst = Some((times, entry, p99));
+                }
+            }
+        }
+        let last_seen = entries.iter().filter_map(|entry| entry.last_seen).max();
+        let judged = entries.iter().any(|entry| entry.baseline.as_ref().is_some_and(|b| b.answer(bucket).is_some()));
+        let state = match () {
+            () if self.is_absent(entries, last_seen, bucket, now) => ServiceState::Absent,
+            () if !judged => ServiceState::Learning,
+            () => ServiceState::Judged,
+        };
+        ServiceView {
+            service: service.to_owned(),
+            state,
+            severity,
+            spans_per_s: spans as f64 / (WINDOW.0 as f64 / 1e6),
+            error_share: (spans > 0).then(|| errors as f64 / spans as f64),
+            worst_operation: worst.map(|(_, entry, _)| entry.key.clone()),
+            p99_now: worst.map(|(_, _, p99)| p99),
+            times_normal: worst.map(|(times, _, _)| times),
+            operations: entries.len() as u32,
+            last_seen,
+            history: history(entries, bucket, now),
+        }
+    }
+
+    fn is_absent(&self, entries: &[&Entry], last_seen: Option<Timestamp>, bucket: HourOfWeek, now: Timestamp) -> bool {
+        // Silence counts only while polls succeed, and from when we began to look.
+        let Some(polled_to) = self.polled_to.filter(|to| now.since(*to) < ABSENT_AT_LEAST) else { return false };
+        let since = last_seen.max(self.counters.started).unwrap_or(polled_to);
+        let silent = polled_to.since(since);
+        let weeks = (self.ledger.known.iter().map(|w| w.length().0).sum::<u64>() as f64 / 604_800e6).max(1.0);
+        let samples: u64 = entries
+            .iter()
+            .filter_map(|entry| entry.baseline.as_ref())
+            .filter_map(|baseline| baseline.week_samples.get(bucket.index()))
+            .map(|n| u64::from(*n))
+            .sum();
+        let per_us = samples as f64 / weeks / 3_600e6;
+        silent >= ABSENT_AT_LEAST && per_us * silent.0 as f64 > ABSENT_AFTER_EXPECTED
+    }
+
+    fn alert_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<AlertView> {
+        let mut views: Vec<AlertView> = self
+            .groups
+            .iter()
+            .filter_map(|(key, group)| {
+                let severity = group.severity(now - self.detect.alert_memory())?;
+                let entry = self.keys.find(key);
+                let p99_now = entry.and_then(|entry| entry.last_hour.now(now).p99());
+                let p99_normal = entry.and_then(|entry| normal_p99(entry, bucket));
+                Some(AlertView {
+                    key: key.clone(),
+                    severity,
+                    first: group.first,
+                    last: group.last,
+                    counts: group.counts,
+                    judged: group.judged,
+                    worst_z: group.worst_z,
+                    latest_z: group.latest_z,
+                    p99_now,
+                    p99_normal,
+                    times_normal: p99_now.zip(p99_normal).map(|(now, normal)| times(now, normal)),
+                    anomalies: group.anomalies.clone(),
+                })
+            })
+            .collect();
+        // Within a severity first what happens most often, then what deviates most.
+        views.sort_by(|a, b| {
+            let often = |view: &AlertView| view.counts.get(view.severity.index()).copied().unwrap_or(0);
+            a.severity
+                .cmp(&b.severity)
+                .then_with(|| often(b).cmp(&often(a)))
+                .then_with(|| b.worst_z.total_cmp(&a.worst_z))
+                .then_with(|| a.key.cmp(&b.key))
+        });
+        views
+    }
+
+    pub(super) fn tell_baseline(&self, now: Timestamp, out: &mut Vec<Output>) {
+        let Some(entry) = self.shown.as_ref().and_then(|key| self.keys.find(key)) else { return };
+        let key = &entry.key;
+        let bucket = self.calendar.bucket(UtcHour::of(now));
+        let recent = entry.last_hour.now(now);
+        let answer = entry.baseline.as_ref().and_then(|baseline| baseline.answer(bucket));
+        let known = entry.baseline.as_ref().map_or(0, |baseline| baseline.samples);
+        let note = match answer {
+            None => Some(format!("not enough data (n = {known}, needs {})", self.baseline.min_samples)),
+            Some((_, cell)) if cell.cut_offs.iter().all(Option::is_none) => {
+                let needed = self.baseline.severity_min_samples.iter().min().copied().unwrap_or(0);
+                Some(format!("no cut-offs yet (n = {known}, needs {needed})"))
+            }
+            Some(_) => None,
+        };
+        let edges = log_edges();
+        let wanted = answer.map(|(level, _)| (key, level, bucket, self.generation.number));
+        let normal = self.distribution.as_ref().filter(|d| wanted == Some((&d.key, d.level, d.bucket, d.generation)));
+        if let (Some((level, _)), None) = (answer, normal) {
+            out.push(Output::ReadDistribution { key: key.clone(), level, bucket, generation: self.generation.number });
+        }
+        let week = |of: &dyn Fn(&KeyBaseline, HourOfWeek) -> Option<Micros>| {
+            HourOfWeek::all().map(|bucket| entry.baseline.as_ref().and_then(|baseline| of(baseline, bucket))).collect()
+        };
+        out.push(Output::Tell(UpdateBody::Baseline(Box::new(BaselineView {
+            key: key.clone(),
+            bucket,
+            cell: answer.map(|(level, cell)| cell_view(level, cell)),
+            note,
+            week_p99: week(&|baseline, bucket| baseline.own(bucket).map(Cell::p99)),
+            week_samples: entry.baseline.as_ref().map_or_else(
+                || vec![0; HourOfWeek::COUNT],
+                |baseline| baseline.week_samples.iter().map(|n| u64::from(*n)).collect(),
+            ),
+            now_p50: recent.quantile(0.5),
+            now_p95: recent.quantile(0.95),
+            now_p99: recent.p99(),
+            now_samples: recent.durations.count(),
+            histogram_normal: normal.map(|distribution| distribution.sketch.shares(&edges)).unwrap_or_default(),
+            histogram_now: if recent.durations.is_empty() { Vec::new() } else { recent.durations.shares(&edges) },
+            histogram_edges_us: edges,
+            history_p99: entry.last_hour.history_p99(now),
+        }))));
+    }
+
+    pub(super) fn trace_view(&self, trace: &Trace) -> TraceView {
+        let shape = evidence::shape(trace);
+        let rows = shape.rows.len();
+        let spans = shape
+            .rows
+            .into_iter()
+            .take(MOST_ROWS)
+            .filter_map(|row| {
+                let span = trace.spans.get(row.span)?;
+                let (severity, normal_p99) = self.verdict_of(span);
+                Some(WaterfallSpan {
+                    id: span.id,
+                    depth: u16::try_from(row.depth).unwrap_or(u16::MAX),
+                    key: span.key.clone(),
+                    offset: row.offset,
+                    duration: span.duration,
+                    self_time: row.self_time,
+                    error: span.error,
+                    severity,
+                    normal_p99,
+                    critical: row.critical,
+                    attributes: span
+                        .attributes
+                        .iter()
+                        .chain(span.resource.iter())
+                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                        .collect(),
+                })
+            })
+            .collect();
+        TraceView {
+            trace: trace.id,
+            state: TraceState::Loaded {
+                start: shape.start,
+                duration: shape.duration,
+                services: shape.services.len() as u32,
+                errors: shape.errors,
+                orphans: shape.orphans,
+                left_out: rows.saturating_sub(MOST_ROWS) as u32,
+                spans,
+            },
+        }
+    }
+
+    /// The baseline that answers for a span under its own bucket.
+    #[must_use]
+    pub fn normal_of(&self, span: &Span) -> Option<(Level, &Cell)> {
+        let entry = self.keys.find_raw(&span.key)?;
+        entry.baseline.as_ref()?.answer(self.calendar.bucket(UtcHour::of(span.start)))
+    }
+
+    fn verdict_of(&self, span: &Span) -> (Option<Severity>, Option<Micros>) {
+        let Some((level, cell)) = self.normal_of(span) else { return (None, None) };
+        let severity = match detect::judge_by(span, level, cell) {
+            Verdict::Exceeded(exceedance) => Some(exceedance.severity),
+            Verdict::Normal | Verdict::NotEnoughData => None,
+        };
+        (severity, Some(cell.p99()))
+    }
+}
+
+fn normal_p99(entry: &Entry, bucket: HourOfWeek) -> Option<Micros> {
+    entry.baseline.as_ref()?.answer(bucket).map(|(_, cell)| cell.p99())
+}
+
+fn times(now: Micros, normal: Micros) -> f64 {
+    now.0 as f64 / normal.0.max(1) as f64
+}
+
+/// For each column the largest multiple of normal among the operations.
+fn history(entries: &[&Entry], bucket: HourOfWeek, now: Timestamp) -> Vec<Option<f32>> {
+    let mut columns = vec![None; COLUMNS];
+    for entry in entries {
+        let Some(normal) = normal_p99(entry, bucket) else { continue };
+        for (column, p99) in columns.iter_mut().zip(LastHour::history_p99(&entry.last_hour, now)) {
+            if let Some(p99) = p99 {
+                let times = times(p99, normal) as f32;
+                *column = Some(column.map_or(times, |most: f32| most.max(times)));
+            }
+        }
+    }
+    columns
+}
+
+fn cell_view(level: Level, cell: &Cell) -> CellView {
+    let cut_offs = Severity::ALL.map(|severity| cell.cut_off_duration(severity));
+    CellView {
+        level,
+        samples: cell.samples,
+        mean_us: cell.mean_us,
+        sigma_us: cell.sigma_us,
+        p50: cell.percentile(0),
+        p90: cell.percentile(1),
+        p95: cell.percentile(2),
+        p99: cell.percentile(3),
+        p99_9: cell.percentile(4),
+        cut_offs: cut_offs.map(|cut_off| cut_off.map(|(at, _)| at)),
+        cut_off_levels: cut_offs.map(|cut_off| cut_off.map_or(level, |(_, level)| level)),
+    }
+}
+
+/// Edges of the picture's bins: eight an octave would be finer than a column of text; four are enough, 64 µs to 64 s.
+fn log_edges() -> Vec<u64> {
+    (0..=40).map(|step| (64.0 * 2f64.powf(f64::from(step) / 2.0)).round() as u64).collect()
+}

@@ -1,0 +1,198 @@
+//! Learns from the traces that the backend still has, newest day first.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::baseline::gaps;
+use crate::domain::{Micros, TimeWindow, Timestamp, UtcHour};
+use crate::engine::Input;
+use crate::messages::BackFill;
+use crate::sources::http::{Backoff, SourceError};
+use crate::sources::jaeger::Jaeger;
+
+use super::clock::Clock;
+use super::core::{Beginning, ToCore};
+use super::poller::Roster;
+use super::{jitter, parts};
+
+const HOUR: Micros = Micros::from_secs(3_600);
+const DAY: Micros = Micros::from_secs(86_400);
+/// Baselines are made as soon as this much is learnt, and again at the end.
+const PROVISIONAL_AFTER: Micros = Micros(7 * DAY.0);
+/// The newest traces may be incomplete still: they are read last, and not before they are this old.
+const SETTLED_AFTER: Micros = Micros::from_secs(20);
+
+pub struct BackFiller {
+    pub jaeger: Arc<Jaeger>,
+    pub clock: Clock,
+    pub to_core: mpsc::Sender<ToCore>,
+    pub roster: watch::Receiver<Option<Roster>>,
+    pub requests: usize,
+    pub history: Micros,
+}
+
+/// What is to be read, in hours at most, by UTC day: newest day first, but the hour that is still going on last.
+#[must_use]
+fn plan(known: &[TimeWindow], whole: TimeWindow) -> Vec<Vec<TimeWindow>> {
+    let mut days: Vec<Vec<TimeWindow>> = Vec::new();
+    let hours = gaps(known, whole).into_iter().flat_map(|gap| {
+        // Cut at full hours, so that a window never spans two of them.
+        let first = UtcHour::of(gap.from);
+        let last = UtcHour::of(gap.to);
+        (first.0..=last.0).map(move |hour| {
+            let start = UtcHour(hour).start();
+            TimeWindow::new(gap.from.max(start), gap.to.min(start + HOUR))
+        })
+    });
+    for window in hours.filter(|window| window.from < window.to) {
+        let day = UtcHour::of(window.from).day();
+        match days.last_mut() {
+            Some(last) if last.first().is_some_and(|first| UtcHour::of(first.from).day() == day) => last.push(window),
+            _ => days.push(vec![window]),
+        }
+    }
+    days.reverse();
+    let newest = days.first_mut().and_then(|day| day.pop_if(|window| window.to == whole.to));
+    days.retain(|day| !day.is_empty());
+    days.extend(newest.map(|window| vec![window]));
+    days
+}
+
+impl BackFiller {
+    /// Fills what is not known of the last days, then ends.
+    pub async fn run(mut self, beginning: Beginning) {
+        let Beginning { known, live_from, generation_at } = beginning;
+        let days = plan(&known, TimeWindow::new(live_from - self.history, live_from));
+        let hours_total = days.iter().map(Vec::len).sum::<usize>() as u32;
+        let mut hours_done = 0;
+        let mut learnt = Micros::ZERO;
+        let mut provisional = generation_at.is_some();
+        let mut backoff = Backoff::new(std::time::Duration::from_secs(2), std::time::Duration::from_secs(120));
+        self.tell(BackFill::Running { hours_done, hours_total }).await;
+        if self.roster.wait_for(Option::is_some).await.is_err() {
+            return;
+        }
+        for (index, windows) in days.iter().enumerate() {
+            // What is read of a day before a failure is remembered by the core, and not read again.
+            let last = index + 1 == days.len();
+            if last {
+                self.settle(live_from).await;
+            }
+            let mut missing = windows.clone();
+            loop {
+                match self.read_day(&mut missing).await {
+                    Ok(()) => break,
+                    Err(error) => {
+                        self.tell(BackFill::Paused { hours_done, hours_total, why: error.to_string() }).await;
+                        tokio::time::sleep(backoff.next_delay(jitter(), error.retry_after())).await;
+                    }
+                }
+            }
+            backoff.reset();
+            hours_done += windows.len() as u32;
+            learnt = Micros(learnt.0 + windows.iter().map(|window| window.length().0).sum::<u64>());
+            let progress = if last { BackFill::Done } else { BackFill::Running { hours_done, hours_total } };
+            let ended = Input::HistoryEnded { windows: windows.clone(), progress };
+            if self.to_core.send(ToCore::Step(ended)).await.is_err() {
+                return;
+            }
+            if last || index + 2 == days.len() || (!provisional && learnt >= PROVISIONAL_AFTER) {
+                provisional = true;
+                let _ = self.to_core.send(ToCore::Recalculate(None)).await;
+            }
+        }
+        if days.is_empty() {
+            self.tell(BackFill::Done).await;
+        }
+    }
+
+    async fn tell(&self, progress: BackFill) {
+        let _ = self.to_core.send(ToCore::Step(Input::BackFillMoved(progress))).await;
+    }
+
+    /// Reads the windows of one day, several at once, and takes those that were read off the list.
+    async fn read_day(&self, missing: &mut Vec<TimeWindow>) -> Result<(), SourceError> {
+        let roster = self.roster.borrow().clone().unwrap_or_default();
+        let mut tasks: JoinSet<(TimeWindow, Result<(), SourceError>)> = JoinSet::new();
+        let mut waiting = missing.clone();
+        let mut failure = None;
+        loop {
+            while tasks.len() < self.requests && failure.is_none() {
+                let Some(window) = waiting.pop() else { break };
+                // One hour in ten is read of every service, to find traces that begin elsewhere.
+                let sweep = UtcHour::of(window.from).0 % 10 == 0;
+                let services = roster.to_ask(sweep);
+                let (jaeger, to_core) = (Arc::clone(&self.jaeger), self.to_core.clone());
+                tasks.spawn(async move { (window, read_window(&jaeger, &to_core, window, &services).await) });
+            }
+            match tasks.join_next().await {
+                None => break,
+                Some(Ok((window, Ok(())))) => missing.retain(|other| *other != window),
+                Some(Ok((_, Err(error)))) => failure = Some(error),
+                Some(Err(_)) => {}
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Waits until traces that began before `at` can be expected to be complete.
+    async fn settle(&self, at: Timestamp) {
+        let ready = at + SETTLED_AFTER;
+        tokio::time::sleep(ready.since(self.clock.now()).as_std()).await;
+    }
+}
+
+async fn read_window(
+    jaeger: &Jaeger,
+    to_core: &mpsc::Sender<ToCore>,
+    window: TimeWindow,
+    services: &[String],
+) -> Result<(), SourceError> {
+    for service in services {
+        let (out, mut batches) = mpsc::channel(4);
+        let read = async {
+            let report = jaeger.search(service, window, &out).await;
+            drop(out);
+            report
+        };
+        let take = async {
+            while let Some(traces) = batches.recv().await {
+                if to_core.send(ToCore::Step(Input::HistoryRead { window, traces })).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let (report, ()) = tokio::join!(read, take);
+        report?;
+    }
+    let _ = to_core.send(ToCore::Step(Input::HistoryWindowRead(window))).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(from: i64, to: i64) -> TimeWindow {
+        TimeWindow::new(Timestamp::from_secs(from * 3_600), Timestamp::from_secs(to * 3_600))
+    }
+
+    #[test]
+    fn days_come_newest_first_and_windows_within_one_hour() {
+        let live_from = Timestamp::from_secs(100 * 3_600 + 1_234);
+        let whole = TimeWindow::new(Timestamp::from_secs(40 * 3_600 + 600), live_from);
+        let days = plan(&[hours(50, 80)], whole);
+        let flat: Vec<TimeWindow> = days.iter().flatten().copied().collect();
+        assert!(flat.iter().all(|w| w.length() <= HOUR && UtcHour::of(w.from) == UtcHour::of(w.to - Micros(1))));
+        assert_eq!(flat.iter().map(|w| w.length().0).sum::<u64>(), whole.length().0 - 30 * HOUR.0);
+        let firsts: Vec<i32> = days.iter().map(|day| UtcHour::of(day[0].from).day()).collect();
+        assert_eq!(firsts, [3, 2, 1, 4], "the hour that is going on is read last");
+    }
+
+    #[test]
+    fn nothing_is_planned_when_all_is_known() {
+        assert!(plan(&[hours(0, 100)], hours(10, 90)).is_empty());
+    }
+}

@@ -1,0 +1,307 @@
+//! The thread that owns the engine and the store: it takes one message after the other, so that neither needs a lock
+//! and a slow disk never holds up a poll or a screen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use chrono::Utc;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::baseline::{self, KeyBuilder};
+use crate::domain::{Micros, TimeWindow, Timestamp};
+use crate::engine::{Distribution, Engine, Input, Output, Resumed};
+use crate::messages::{Outcome, RecalculationState, UpdateBody};
+use crate::store::{Store, StoreError};
+
+use super::clock::Clock;
+use super::mailbox::Mailbox;
+use super::recalculation::{self, Recalculated};
+use super::{MonitorError, Rules};
+
+/// A question to the engine, answered through what the closure captured.
+type Question = Box<dyn FnOnce(&mut Engine) + Send>;
+
+pub enum ToCore {
+    Step(Input),
+    Ask(Question),
+    /// Compute the baselines anew; the answer says whether that was begun.
+    Recalculate(Option<oneshot::Sender<Outcome>>),
+    CancelRecalculation,
+    Recalculated(Recalculated),
+    /// Write everything and end.
+    Shutdown(oneshot::Sender<()>),
+}
+
+impl std::fmt::Debug for ToCore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Step(_) => "Step",
+            Self::Ask(_) => "Ask",
+            Self::Recalculate(_) => "Recalculate",
+            Self::CancelRecalculation => "CancelRecalculation",
+            Self::Recalculated(_) => "Recalculated",
+            Self::Shutdown(_) => "Shutdown",
+        })
+    }
+}
+
+/// Where the polling tasks begin: what the store knew.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    pub known: Vec<TimeWindow>,
+    pub live_from: Timestamp,
+    pub generation_at: Option<Timestamp>,
+}
+
+/// What the core needs to begin.
+#[derive(Debug)]
+pub struct CoreParts {
+    pub rules: Rules,
+    pub store_dir: PathBuf,
+    pub clock: Clock,
+    pub mailbox: Mailbox,
+    /// How late spans come, in microseconds, for the poller to read.
+    pub settle_us: Arc<AtomicU64>,
+    pub to_core: mpsc::WeakSender<ToCore>,
+}
+
+/// A gap longer than this since the last run is filled by back-fill; a shorter one is polled and judged like live
+/// traces, because an alert that began while nobody looked is still news.
+const JUDGED_GAP: Micros = Micros::from_secs(3_600);
+
+struct Core {
+    parts: CoreParts,
+    engine: Engine,
+    store: Store,
+    builder: KeyBuilder,
+    recalculating: Option<Arc<AtomicBool>>,
+    /// Told once, not with every write.
+    store_failed: bool,
+}
+
+/// Runs until shutdown, or until nobody can send to it any more.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn run(
+    parts: CoreParts,
+    mut messages: mpsc::Receiver<ToCore>,
+    begun: oneshot::Sender<Beginning>,
+) -> Result<(), MonitorError> {
+    let opened = Store::open(&parts.store_dir, Utc::now())?;
+    if let Some(notice) = opened.notice {
+        parts.mailbox.tell(UpdateBody::Notice(notice));
+    }
+    let Rules { monitor, baseline, detect, .. } = &parts.rules;
+    let engine = Engine::new(baseline.clone(), detect.clone(), monitor.poll_interval());
+    let builder = KeyBuilder::new(baseline.calendar());
+    let mut core = Core { engine, builder, store: opened.store, recalculating: None, store_failed: false, parts };
+    let beginning = core.resume()?;
+    let _ = begun.send(beginning);
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            ToCore::Step(input) => core.step(input),
+            ToCore::Ask(question) => question(&mut core.engine),
+            ToCore::Recalculate(answer) => {
+                let outcome = core.recalculate();
+                if let Some(answer) = answer {
+                    let _ = answer.send(outcome);
+                }
+            }
+            ToCore::CancelRecalculation => {
+                if let Some(cancelled) = &core.recalculating {
+                    cancelled.store(true, Ordering::Relaxed);
+                }
+            }
+            ToCore::Recalculated(result) => core.recalculated(result),
+            ToCore::Shutdown(done) => {
+                core.end();
+                let _ = done.send(());
+                return Ok(());
+            }
+        }
+    }
+    core.end();
+    Ok(())
+}
+
+impl Core {
+    fn resume(&mut self) -> Result<Beginning, StoreError> {
+        let now = self.parts.clock.now();
+        let ledger = self.store.ledger()?;
+        let generation = self.store.generation()?;
+        let learnt_to = ledger.known.last().map(|window| window.to);
+        let live_from = learnt_to.filter(|to| *to <= now && now.since(*to) <= JUDGED_GAP).unwrap_or(now);
+        let beginning = Beginning {
+            known: ledger.known.clone(),
+            live_from,
+            generation_at: (generation.number > 0).then_some(generation.made_at),
+        };
+        let anomalies = self.store.anomalies_since(now - self.parts.rules.detect.alert_memory())?;
+        if generation.number > 0 {
+            self.step(Input::GenerationMade(Arc::new(generation)));
+        }
+        self.step(Input::Resumed(Box::new(Resumed { ledger, live_from, anomalies })));
+        Ok(beginning)
+    }
+
+    fn step(&mut self, input: Input) {
+        let polled = matches!(input, Input::PollEnded(_));
+        let outputs = self.engine.step(input, self.parts.clock.now());
+        for output in outputs {
+            self.perform(output);
+        }
+        if polled {
+            self.parts.settle_us.store(self.engine.settle().0, Ordering::Relaxed);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        let written = match output {
+            Output::Tell(body) => {
+                self.parts.mailbox.tell(body);
+                return;
+            }
+            Output::RecordAnomaly(anomaly) => self.store.record_anomaly(&anomaly),
+            Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
+            Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
+            Output::ReadDistribution { key, level, bucket, generation } => {
+                match self.store.distribution(&key, level, bucket, &mut self.builder) {
+                    Ok(sketch) => {
+                        let read = Distribution { key, level, bucket, generation, sketch };
+                        self.step(Input::DistributionRead(Box::new(read)));
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        self.note(written);
+    }
+
+    /// A store that fails must not stop the watch; but a person has to know that nothing is kept.
+    fn note(&mut self, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => self.store_failed = false,
+            Err(error) if !self.store_failed => {
+                self.store_failed = true;
+                self.parts.mailbox.tell(UpdateBody::Notice(format!("{error}; until it can, nothing new is kept")));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn recalculate(&mut self) -> Outcome {
+        if self.recalculating.is_some() {
+            return Outcome::Refused("a recalculation is running already; Esc cancels it".to_owned());
+        }
+        let Some(to_core) = self.parts.to_core.upgrade() else {
+            return Outcome::Refused("spanwatch is ending".to_owned());
+        };
+        // What live polls have brought so far takes part.
+        self.step(Input::TimePassed { commit: true });
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let job = recalculation::Job {
+            store: self.store.clone(),
+            settings: self.parts.rules.baseline.clone(),
+            anomaly_days: self.parts.rules.store.anomaly_days,
+            before: Arc::clone(self.engine.generation()),
+            cancelled: Arc::clone(&cancelled),
+            mailbox: self.parts.mailbox.clone(),
+            clock: self.parts.clock.clone(),
+        };
+        let spawned = std::thread::Builder::new().name("recalculation".to_owned()).spawn(move || {
+            let result = job.run();
+            let _ = to_core.blocking_send(ToCore::Recalculated(result));
+        });
+        match spawned {
+            Ok(_) => {
+                self.recalculating = Some(cancelled);
+                Outcome::Accepted
+            }
+            Err(error) => Outcome::Refused(format!("no thread could be started: {error}")),
+        }
+    }
+
+    fn recalculated(&mut self, result: Recalculated) {
+        self.recalculating = None;
+        let state = match result {
+            Recalculated::Made { generation, state } => {
+                let saved = self.store.save_generation(&generation);
+                self.note(saved);
+                self.step(Input::GenerationMade(generation));
+                state
+            }
+            Recalculated::Cancelled => RecalculationState::Cancelled,
+            Recalculated::Failed(why) => RecalculationState::Failed(why),
+        };
+        self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+    }
+
+    fn end(&mut self) {
+        if let Some(cancelled) = &self.recalculating {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+        self.step(Input::TimePassed { commit: true });
+        let flushed = self.store.flush();
+        self.note(flushed);
+        self.store.release();
+    }
+}
+
+/// The settings that the recalculation's schedule needs.
+#[must_use]
+pub fn recalculation_due(settings: &baseline::Settings, made_at: Option<Timestamp>, now: Timestamp) -> bool {
+    let Some(made_at) = made_at else { return false };
+    made_at < last_scheduled(settings, now)
+}
+
+/// The newest moment at or before `now` at which the nightly recalculation was to run.
+#[must_use]
+pub fn last_scheduled(settings: &baseline::Settings, now: Timestamp) -> Timestamp {
+    use chrono::{DateTime, Days, TimeZone};
+    let zone = settings.calendar().zone();
+    let minute = settings.recalculation_minute().unwrap_or(0);
+    let Some(utc) = DateTime::from_timestamp(now.secs(), 0) else { return now };
+    let today = utc.with_timezone(&zone).date_naive();
+    // Where the clocks skip that time, the night before stands in; where it comes twice, the first.
+    (0..3)
+        .filter_map(|back| {
+            let day = today.checked_sub_days(Days::new(back))?;
+            let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
+            let at = zone.from_local_datetime(&local).earliest()?;
+            Some(Timestamp::from_secs(at.timestamp()))
+        })
+        .find(|at| *at <= now)
+        .unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros())
+    }
+
+    #[test]
+    fn the_nightly_recalculation_is_caught_up_after_downtime() {
+        let berlin = baseline::Settings { zone: "Europe/Berlin".into(), ..baseline::Settings::default() };
+        let now = at("2026-11-20T03:30:00Z"); // 04:30 in Berlin
+        assert_eq!(last_scheduled(&berlin, now), at("2026-11-20T03:10:00Z"));
+        assert!(recalculation_due(&berlin, Some(at("2026-11-19T03:10:00Z")), now));
+        assert!(!recalculation_due(&berlin, Some(at("2026-11-20T03:10:01Z")), now));
+        assert!(!recalculation_due(&berlin, None, now), "before the first one there is nothing to renew");
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_skip_does_not_run_twice() {
+        let settings =
+            baseline::Settings { zone: "Europe/Berlin".into(), recalculate_at: "02:30".into(), ..Default::default() };
+        let morning = at("2026-03-29T06:00:00Z");
+        assert_eq!(last_scheduled(&settings, morning), at("2026-03-28T01:30:00Z"));
+    }
+}

@@ -1,0 +1,69 @@
+//! Polls metrics: for their freshness in the header, and for the moments when a question comes later than the answer.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::domain::Micros;
+use crate::messages::SourceKind;
+use crate::sources::http::{Backoff, SourceError};
+use crate::sources::prometheus::Prometheus;
+
+use super::board::Board;
+use super::clock::Clock;
+use super::core::ToCore;
+use super::jitter;
+
+pub struct MetricsPoller {
+    pub prometheus: Arc<Prometheus>,
+    pub clock: Clock,
+    pub board: Board,
+    pub interval: Micros,
+    pub poll_now: Arc<Notify>,
+    /// Only to notice the end.
+    pub to_core: mpsc::Sender<ToCore>,
+}
+
+impl MetricsPoller {
+    /// Polls until nobody listens any more.
+    pub async fn run(self) {
+        let mut backoff = Backoff::new(self.interval.as_std(), (self.interval.as_std() * 4).max(std::time::Duration::from_secs(120)));
+        let mut probed = false;
+        while !self.to_core.is_closed() {
+            let result = async {
+                if !probed {
+                    let found = self.prometheus.probe().await?;
+                    self.board.change(SourceKind::Prometheus, |source| source.detail = found.version);
+                    probed = true;
+                }
+                self.prometheus.poll(self.clock.now()).await
+            }
+            .await;
+            let wait = match result {
+                Ok(samples) => {
+                    backoff.reset();
+                    let none = samples.is_empty();
+                    self.board.change(SourceKind::Prometheus, |source| {
+                        source.warning = none.then(|| "no known metric".to_owned());
+                    });
+                    self.board.ready(SourceKind::Prometheus, self.clock.now());
+                    self.interval.as_std()
+                }
+                Err(error) => {
+                    probed = false;
+                    self.fail(&error);
+                    backoff.next_delay(jitter(), error.retry_after())
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.poll_now.notified() => {}
+                () = self.to_core.closed() => {}
+            }
+        }
+    }
+
+    fn fail(&self, error: &SourceError) {
+        self.board.failing(SourceKind::Prometheus, error.to_string());
+    }
+}
