@@ -2,7 +2,7 @@
 
 use super::keymap::{self, Action, Place};
 use super::layout::{Pane, TraceLayout};
-use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, analysis, list};
+use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, analysis, help, list};
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
 use crate::domain::{Micros, Severity, Timestamp};
@@ -97,10 +97,9 @@ impl App {
     fn go(&mut self, action: Action, now: Timestamp) {
         let layout = self.layout();
         if let Some(help) = &mut self.view.help {
-            let rows = super::help_rows(help.place, help.query.text()).len();
-            let page = usize::from(self.size.1.saturating_sub(4));
-            // The help has no cursor: its lines move. Two columns may show it in fewer lines than rows.
-            help.offset = list::moved(action, help.offset, rows, page);
+            let columns = help::Columns::of(self.size);
+            let end = columns.last_offset(help::lines(help.place, help.query.text()).len());
+            help.offset = list::moved(action, help.offset.min(end), end + 1, columns.height);
             return;
         }
         if let Some(cursor) = &mut self.view.trace {

@@ -60,6 +60,58 @@ pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
     rows
 }
 
+/// One line of the help as it is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    Group(&'static str),
+    Row(HelpRow),
+    Gap,
+}
+
+/// The rows under the names of their groups.
+#[must_use]
+pub fn lines(place: Place, query: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut group = "";
+    for row in rows(place, query) {
+        if row.group != group {
+            if !lines.is_empty() {
+                lines.push(Line::Gap);
+            }
+            group = row.group;
+            lines.push(Line::Group(group));
+        }
+        lines.push(Line::Row(row));
+    }
+    lines
+}
+
+/// How the help fills a screen: side by side where two columns fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    pub count: usize,
+    pub height: usize,
+}
+
+impl Columns {
+    #[must_use]
+    pub fn of((width, height): (u16, u16)) -> Self {
+        let footer = if height >= 12 { 2 } else { 1 };
+        let count = match width {
+            0..76 => 1,
+            76..150 => 2,
+            _ => 3,
+        };
+        Self { count, height: usize::from(height.saturating_sub(2 + footer)).max(1) }
+    }
+
+    /// The furthest that the lines can be scrolled.
+    #[must_use]
+    pub fn last_offset(self, lines: usize) -> usize {
+        lines.saturating_sub(self.height * self.count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

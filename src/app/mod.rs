@@ -4,7 +4,7 @@ mod actions;
 mod alerts;
 pub mod analysis;
 pub mod freshness;
-mod help;
+pub mod help;
 mod input;
 mod key;
 pub mod keymap;
@@ -17,7 +17,6 @@ pub mod wording;
 mod wrap;
 
 pub use alerts::{AlertCursor, AlertList, Entry, Row};
-pub use help::{HelpRow, rows as help_rows};
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use status::{Mood, Status};

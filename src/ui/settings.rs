@@ -2,16 +2,58 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Broken;
+use crate::domain::{Broken, Severity};
 
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// Decided from the terminal, or by the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {}
+pub struct Settings {
+    /// Colours: `auto` looks at `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`; `always`; `never` uses bold and reverse alone.
+    pub color: Choice,
+    /// ASCII instead of line and block characters: `auto` looks at the locale, `always`, `never`.
+    pub ascii: Choice,
+    /// Alerts of this severity and worse are shown at the start: 1 to 5, 0 for all. Keys 0 to 5 change it.
+    pub severity_filter: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { color: Choice::Auto, ascii: Choice::Auto, severity_filter: 3 }
+    }
+}
 
 impl Settings {
     /// The rules that do not hold; empty when all do.
     #[must_use]
     pub fn broken(&self) -> Vec<Broken> {
-        Vec::new()
+        Broken::unless_within("severity_filter", self.severity_filter, (0, 5), "", 3).into_iter().collect()
+    }
+
+    /// The mildest severity shown at the start; `None` for all.
+    #[must_use]
+    pub fn least_severity(&self) -> Option<Severity> {
+        Severity::from_number(self.severity_filter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_severity_that_does_not_exist_is_refused_with_what_to_write() {
+        assert!(Settings::default().broken().is_empty());
+        let broken = Settings { severity_filter: 6, ..Settings::default() }.broken();
+        assert_eq!((broken[0].allowed.as_str(), broken[0].hint.as_str()), ("0 to 5", "write severity_filter = 3"));
+        assert_eq!(Settings { severity_filter: 0, ..Settings::default() }.least_severity(), None);
     }
 }

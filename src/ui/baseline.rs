@@ -1,0 +1,351 @@
+//! What is normal for the selected key, and how far from it things are now. Blocks that do not fit are left out, the
+//! least important first: week, hour, distributions. The table and the verdict stay.
+
+use ratatui::style::Style;
+
+use super::pen::Pen;
+use super::{charts, glyphs};
+use crate::app::layout::{Area, Pane, PaneArea};
+use crate::app::{App, wording, wrap};
+use crate::domain::{Level, Micros, Severity};
+use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationState};
+
+const TABLE: u16 = 4;
+const SHAPES: u16 = 4;
+const HOUR: u16 = 8;
+/// Columns of the week: the day's name and 24 hours.
+const WEEK: u16 = 28;
+
+pub fn draw(pen: &mut Pen<'_>, app: &App, area: PaneArea, stale: bool) {
+    let focused = app.view.focus == Pane::Baseline;
+    let view = shown(app);
+    if let Some(title) = area.title {
+        let remark = remark(app, view);
+        pen.rule(title, "Baseline", pen.theme.title(focused), &remark, pen.theme.quiet());
+    }
+    let mut body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(1), ..area.body };
+    if app.view.recalculation_open {
+        let lines = recalculation(app);
+        let height = (lines.len() as u16).min(body.height);
+        let panel = body.below(body.height - height);
+        body = body.top(body.height - height);
+        for (row, (text, heading)) in lines.iter().enumerate() {
+            let style = if *heading { pen.theme.heading() } else { Style::new() };
+            pen.put(
+                panel.x,
+                panel.y + row as u16,
+                if (row as u16) < panel.height { panel.width } else { 0 },
+                text,
+                style,
+            );
+        }
+    }
+    let Some(view) = view else {
+        return super::note(pen, Area { x: area.body.x, width: area.body.width, ..body }, waiting(app));
+    };
+    let verdict = verdict(app, body.width);
+    let bottom = body.below(body.height.saturating_sub(verdict.len() as u16));
+    for (row, text) in verdict.iter().enumerate() {
+        pen.put_start(bottom.x, bottom.y + row as u16, bottom.width, text, Style::new());
+    }
+    let mut room = body.top(body.height - bottom.height.min(body.height));
+    if stale {
+        pen.tint(room, pen.theme.quiet());
+    }
+    table(pen, view, room);
+    room = room.below(TABLE);
+    // A line of air before a block, where there is room for both.
+    if room.height > SHAPES && !view.histogram_edges_us.is_empty() {
+        room = room.below(1);
+        distributions(pen, view, room.top(SHAPES));
+        room = room.below(SHAPES);
+    }
+    if room.height >= HOUR {
+        room = room.below(u16::from(room.height > HOUR));
+        hour_and_week(pen, view, room.top(room.height.min(HOUR + 3)));
+    }
+}
+
+/// The baseline of the key that is selected; another key's is never shown.
+pub fn shown(app: &App) -> Option<&BaselineView> {
+    let wanted = app.baseline_key()?;
+    app.topics.baseline.get().map(|view| &**view).filter(|view| view.key == *wanted)
+}
+
+fn remark(app: &App, view: Option<&BaselineView>) -> String {
+    match (view, app.baseline_key()) {
+        (Some(view), _) => format!("{}, {}", wording::key(&view.key), view.bucket),
+        (None, Some(key)) => wording::key(key),
+        (None, None) => String::new(),
+    }
+}
+
+fn waiting(app: &App) -> &'static str {
+    if app.baseline_key().is_some() {
+        "Loading this baseline."
+    } else if app.alerts.is_known() || app.topics.services.get().is_some() {
+        "Select an alert or a service to see what is normal for it."
+    } else {
+        "Waiting for the first poll."
+    }
+}
+
+fn verdict(app: &App, width: u16) -> Vec<String> {
+    match app.selected_anomaly() {
+        Some(anomaly) if Some(&anomaly.key) == app.baseline_key() => {
+            wrap(&wording::verdict(anomaly), usize::from(width), 3)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn table(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
+    const LABEL: u16 = 8;
+    const NUMBER: u16 = 8;
+    let plain = Style::new();
+    let heads = area.line(0);
+    if heads.is_empty() {
+        return;
+    }
+    for (column, head) in ["p50", "p95", "p99", "n"].into_iter().enumerate() {
+        pen.put_right(area.x + LABEL + NUMBER * column as u16, heads.y, NUMBER, head, pen.theme.quiet());
+    }
+    let from = LABEL + NUMBER * 4 + 2;
+    pen.put(area.x + from, heads.y, area.width.saturating_sub(from), "from", pen.theme.quiet());
+    let mut line = |row: u16, label: &str, numbers: [Option<Micros>; 3], n: u64, source: &str| {
+        if row >= area.height {
+            return;
+        }
+        pen.put(area.x, area.y + row, LABEL, label, pen.theme.quiet());
+        for (column, number) in numbers.into_iter().enumerate() {
+            let x = area.x + LABEL + NUMBER * column as u16;
+            pen.put_right(x, area.y + row, NUMBER, &super::duration(number), plain);
+        }
+        pen.put_right(area.x + LABEL + NUMBER * 3, area.y + row, NUMBER, &wording::count(n), plain);
+        pen.put_start(area.x + from, area.y + row, area.width.saturating_sub(from), source, plain);
+    };
+    match &view.cell {
+        Some(cell) => {
+            let source = cell.level.describe(view.bucket);
+            line(1, "normal", [Some(cell.p50), Some(cell.p95), Some(cell.p99)], cell.samples, &source);
+        }
+        None => {
+            let note = view.note.as_deref().unwrap_or("not enough data");
+            line(1, "normal", [None; 3], 0, note);
+        }
+    }
+    line(2, "now", [view.now_p50, view.now_p95, view.now_p99], view.now_samples, "last 5 min");
+    if let (Some(cell), true) = (&view.cell, area.height > 3) {
+        cut_offs(pen, cell, view, area.line(3));
+    }
+}
+
+/// `cut-offs  S5 260ms  S4 340ms  S3 480ms  S2 790ms  S1 1.6s`, mildest first; a star where a wider level lent it.
+fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, line: Area) {
+    let right = line.x + line.width;
+    pen.put(line.x, line.y, line.width.min(9), "cut-offs", pen.theme.quiet());
+    let mut x = line.x + 10;
+    let mut borrowed: Option<Level> = None;
+    for severity in Severity::ALL.into_iter().rev() {
+        let (cut_off, level) = (cell.cut_offs[severity.index()], cell.cut_off_levels[severity.index()]);
+        let lent = level > cell.level;
+        if lent {
+            borrowed = borrowed.max(Some(level));
+        }
+        x = pen.put(x, line.y, right.saturating_sub(x), &severity.to_string(), pen.theme.quiet()) + 1;
+        let text = format!("{cut_off}{}", if lent { "*" } else { "" });
+        x = pen.put(x, line.y, right.saturating_sub(x), &text, Style::new()) + 2;
+    }
+    if let Some(level) = borrowed {
+        let text = format!("*{}", level.describe(view.bucket));
+        pen.put_start(x, line.y, right.saturating_sub(x), &text, pen.theme.quiet());
+    }
+}
+
+fn distributions(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
+    const LABEL: u16 = 8;
+    let (Some(first), Some(last)) = (view.histogram_edges_us.first(), view.histogram_edges_us.last()) else { return };
+    let bins = view.histogram_edges_us.len() - 1;
+    let room = usize::from(area.width.saturating_sub(LABEL));
+    let columns = charts::share_columns(bins, room);
+    let (low, high) = ((*first).max(1) as f64, (*last).max(2) as f64);
+    let column = |us: u64| ((us.max(1) as f64 / low).ln() / (high / low).ln() * columns as f64) as i64;
+    let quiet = pen.theme.quiet();
+    let left = area.x + LABEL;
+    let mut taken = 0;
+    let label = |pen: &mut Pen<'_>, row: u16, us: u64, text: &str, taken: &mut i64| {
+        let at = column(us);
+        if at >= *taken && at + i64::from(pen.width(text)) <= room as i64 {
+            let x = left + at as u16;
+            let end = pen.put(x, area.y + row, room as u16 - at as u16, text, quiet);
+            *taken = i64::from(end - left) + 1;
+        }
+    };
+    for power in 0..=8u32 {
+        let us = 10u64.pow(power);
+        let text = match power {
+            0..3 => format!("{us}us"),
+            3..6 => format!("{}ms", us / 1_000),
+            _ => format!("{}s", us / 1_000_000),
+        };
+        if us >= *first && us <= *last {
+            label(pen, 0, us, &text, &mut taken);
+        }
+    }
+    for (row, name, shares) in [(1, "normal", &view.histogram_normal), (2, "now", &view.histogram_now)] {
+        pen.put(area.x, area.y + row, LABEL - 1, name, quiet);
+        pen.put(left, area.y + row, room as u16, &charts::shares(shares, room), Style::new());
+    }
+    let Some(cell) = &view.cell else { return };
+    taken = 0;
+    let mark = |text: &str| format!("{}{text}", glyphs::MARK);
+    for (us, text) in [
+        (cell.p50, "p50"),
+        (cell.cut_offs[Severity::Sev3.index()], "S3"),
+        (cell.cut_offs[Severity::Sev1.index()], "S1"),
+    ] {
+        label(pen, 3, us.0, &mark(text), &mut taken);
+    }
+}
+
+fn hour_and_week(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
+    const LABEL: u16 = 6;
+    const GAP: u16 = 3;
+    let values = view.history_p99.len() as u16;
+    let with_week = area.width >= LABEL + values + GAP + WEEK;
+    let hour = if with_week { area.width - GAP - WEEK } else { area.width };
+    let wide = if hour >= LABEL + values * 2 { 2 } else { 1 };
+    let quiet = pen.theme.quiet();
+    pen.put_start(area.x, area.y, hour, "p99, last hour", quiet);
+    let normal = view.cell.as_ref().map(|cell| cell.p99);
+    let most = view.history_p99.iter().flatten().copied().chain(normal).max().unwrap_or_default();
+    let chart = area.below(1).top(HOUR - 1);
+    if most > Micros::ZERO {
+        let height = usize::from(chart.height);
+        let lines = charts::columns(&view.history_p99, most, height, wide);
+        let normal_line = normal.map(|p99| {
+            let share = p99.0 as f64 / most.0 as f64;
+            height.saturating_sub(1).saturating_sub(((share * height as f64) as usize).min(height.saturating_sub(1)))
+        });
+        for (row, line) in lines.iter().enumerate() {
+            let y = chart.y + row as u16;
+            let level = normal_line == Some(row);
+            let label = match (row, normal) {
+                (_, Some(p99)) if level => p99.to_string(),
+                (0, _) => most.to_string(),
+                _ => String::new(),
+            };
+            pen.put_right(chart.x, y, LABEL - 1, &label, quiet);
+            let line: String = if level {
+                line.chars().map(|c| if c == ' ' { glyphs::RULE } else { c }).collect()
+            } else {
+                line.clone()
+            };
+            pen.put(chart.x + LABEL, y, hour.saturating_sub(LABEL), &line, Style::new());
+            if level {
+                let x = chart.x + LABEL + values * wide as u16 + 1;
+                pen.put_start(x, y, (chart.x + hour).saturating_sub(x), "normal", quiet);
+            }
+        }
+    } else {
+        pen.put_start(chart.x, chart.y, hour, "no spans in the last hour", quiet);
+    }
+    if with_week {
+        week(pen, view, Area { x: area.x + hour + GAP, width: WEEK, ..area });
+    }
+}
+
+/// The 168 hours: darker is slower, the hour that answers now is reversed.
+fn week(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
+    let quiet = pen.theme.quiet();
+    pen.put(area.x, area.y, WEEK, "p99 00    06    12    18", quiet);
+    let shades = charts::shades(&view.week_p99);
+    for day in 0..7u16 {
+        let line = area.line(day + 1);
+        if line.is_empty() {
+            return;
+        }
+        let name = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][usize::from(day)];
+        pen.put(line.x, line.y, 3, name, quiet);
+        let hours: String =
+            (0..24).map(|hour| shades.get(usize::from(day) * 24 + hour).copied().flatten().unwrap_or('·')).collect();
+        pen.put(line.x + 4, line.y, 24, &hours, Style::new());
+        if u16::from(view.bucket.day()) == day {
+            pen.tint(Area::new(line.x + 4 + u16::from(view.bucket.hour()), line.y, 1, 1), pen.theme.here());
+        }
+    }
+}
+
+/// The lines of the running or last recalculation, the first a heading.
+fn recalculation(app: &App) -> Vec<(String, bool)> {
+    let plain = |text: String| (text, false);
+    match app.topics.recalculation.get() {
+        Some(RecalculationState::Running { keys_done, keys_total, .. }) if app.recalculation_is_running() => {
+            vec![
+                (format!("Recalculating: {keys_done} of {}", wording::plural(u64::from(*keys_total), "key")), true),
+                plain("The baselines in use stay until it is done; esc cancels.".to_owned()),
+            ]
+        }
+        Some(RecalculationState::Done { took, generation, keys, samples, changed, compared, largest, .. }) => {
+            let size = format!(
+                "{}, {}, {took}",
+                wording::plural(u64::from(*keys), "key"),
+                wording::plural(*samples, "sample")
+            );
+            let moved = format!(
+                "{} of {} moved their p99 by more than 10%",
+                wording::count(u64::from(*changed)),
+                wording::plural(u64::from(*compared), "bucket"),
+            );
+            let mut lines =
+                vec![(format!("Recalculated: generation {generation} in use ({size})"), true), plain(moved)];
+            lines.extend(largest.iter().take(6).map(|cell| plain(changed_cell(cell))));
+            lines
+        }
+        Some(RecalculationState::Cancelled) => {
+            vec![("Recalculation cancelled: the baselines are as before.".to_owned(), true)]
+        }
+        Some(RecalculationState::Failed(why)) => vec![(format!("Recalculation failed: {why}"), true)],
+        Some(RecalculationState::Never | RecalculationState::Running { .. }) | None => Vec::new(),
+    }
+}
+
+fn changed_cell(cell: &ChangedCell) -> String {
+    let change = (cell.p99_after.0 as f64 / cell.p99_before.0.max(1) as f64 - 1.0) * 100.0;
+    let numbers = format!("{} {:>6} -> {:>6} {change:>+6.0}%", cell.bucket, cell.p99_before, cell.p99_after);
+    format!("  {numbers}  {}", wording::key(&cell.key))
+}
+
+/// The short form where panes are tabs: what the selected row of a list is about.
+pub fn detail(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: crate::domain::Timestamp) {
+    let view = shown(app);
+    if let Some(title) = area.title {
+        let name = app.baseline_key().map(wording::key).unwrap_or_default();
+        let right = view.map_or_else(String::new, |view| view.bucket.to_string());
+        pen.rule(title, &name, Style::new(), &right, pen.theme.quiet());
+    }
+    let body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(2), ..area.body };
+    let Some(view) = view else {
+        return super::note(pen, area.body, waiting(app));
+    };
+    table(pen, view, body.top(TABLE));
+    let mut rest = body.below(TABLE);
+    let verdict = verdict(app, rest.width);
+    for text in &verdict {
+        pen.put_start(rest.x, rest.y, if rest.is_empty() { 0 } else { rest.width }, text, Style::new());
+        rest = rest.below(1);
+    }
+    if rest.is_empty() {
+        return;
+    }
+    let hour = charts::durations(&view.history_p99, view.cell.as_ref().map(|cell| cell.p99));
+    let x = pen.put(rest.x, rest.y, rest.width, "p99, last hour ", pen.theme.quiet());
+    pen.put(x + 1, rest.y, (rest.x + rest.width).saturating_sub(x + 1), &hour, Style::new());
+    rest = rest.below(1);
+    // What is left is for the model's last words; the whole text is a tab away.
+    if app.shown_analysis().is_some_and(|analysis| !analysis.text.is_empty()) {
+        let lines = crate::app::analysis::lines(app, usize::from(rest.width), now);
+        let from = lines.len().saturating_sub(usize::from(rest.height));
+        super::analysis::text(pen, &lines[from..], rest);
+    }
+}

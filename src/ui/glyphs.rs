@@ -1,0 +1,80 @@
+//! Every glyph beyond ASCII that the screens draw, with its twin for terminals without UTF-8.
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
+
+/// Heights of one cell, lowest first.
+pub const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Shades of one cell, lightest first.
+pub const SHADES: [char; 4] = ['░', '▒', '▓', '█'];
+pub const CURSOR: &str = "▌";
+pub const UNFOLDED: &str = "▾";
+pub const FOLDED: &str = "▸";
+pub const NORMAL: &str = "·";
+pub const RULE: char = '─';
+pub const CRITICAL: char = '━';
+pub const GUTTER: &str = "│";
+pub const CUT: char = '…';
+pub const MARK: char = '╵';
+
+fn twin(c: char) -> Option<&'static str> {
+    Some(match c {
+        '─' => "-",
+        '━' => "=",
+        '│' => "|",
+        '├' => "|",
+        '└' => "`",
+        '▌' | '▸' => ">",
+        '▾' => "v",
+        '·' | '░' | '▂' => ".",
+        '…' => "~",
+        '▁' => "_",
+        '▒' | '▃' => ":",
+        '▄' => "-",
+        '▅' => "=",
+        '▆' => "+",
+        '▇' | '▓' => "*",
+        '█' => "#",
+        '╵' => "'",
+        'σ' => "sd",
+        '±' => "+-",
+        '↑' => "up",
+        '↓' => "down",
+        '←' => "left",
+        '→' => "right",
+        _ => return None,
+    })
+}
+
+/// The text in ASCII alone. What has no twin becomes as many question marks as it is wide.
+#[must_use]
+pub fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match twin(c) {
+            _ if c.is_ascii() => out.push(c),
+            Some(twin) => out.push_str(twin),
+            None => out.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_above_ascii_is_left() {
+        let glyphs = BARS.iter().chain(&SHADES).chain(&[RULE, CRITICAL, CUT, MARK]).collect::<String>();
+        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ ±", "├└ ↑↓←→"] {
+            let twin = ascii(text);
+            assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
+        }
+        assert_eq!(ascii("é漢e\u{301}"), "???e");
+    }
+}

@@ -1,0 +1,43 @@
+//! The help: the key table as it is for one place, searched by typing.
+
+use ratatui::style::Style;
+
+use super::footer;
+use super::pen::Pen;
+use crate::app::layout::Area;
+use crate::app::{App, HelpView, help};
+
+pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area) {
+    let quiet = pen.theme.quiet();
+    let title = format!("Help for {}", view.place.name());
+    let mut x = pen.put(screen.x + 1, screen.y, screen.width.saturating_sub(2), &title, pen.theme.title(true)) + 3;
+    let right = screen.x + screen.width;
+    x = pen.put_start(x, screen.y, right.saturating_sub(x), "type to search: ", quiet);
+    footer::input(pen, &view.query, x, screen.y, right.saturating_sub(x));
+    pen.rule(screen.line(1), "", quiet, "", quiet);
+    let layout = help::Columns::of((screen.width, screen.height));
+    let lines = help::lines(view.place, view.query.text());
+    if lines.is_empty() {
+        super::note(pen, screen.below(2), "Nothing is called that; backspace widens the search.");
+    }
+    let first = view.offset.min(layout.last_offset(lines.len()));
+    let width = screen.width / layout.count as u16;
+    for (number, line) in lines.iter().skip(first).take(layout.height * layout.count).enumerate() {
+        let x = screen.x + 1 + width * (number / layout.height) as u16;
+        let y = screen.y + 2 + (number % layout.height) as u16;
+        let room = width.saturating_sub(2);
+        match line {
+            help::Line::Gap => {}
+            help::Line::Group(name) => {
+                pen.put(x, y, room, name, pen.theme.heading());
+            }
+            help::Line::Row(row) => {
+                let keys = room.min(17);
+                pen.put(x + 2, y, keys.saturating_sub(1), &row.keys, Style::new());
+                pen.put_start(x + 2 + keys, y, room.saturating_sub(2 + keys), row.text, quiet);
+            }
+        }
+    }
+    let bottom = screen.height;
+    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
+}

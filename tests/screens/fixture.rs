@@ -1,0 +1,532 @@
+//! A crypto exchange as the monitor would tell of it: wallet, gateway, exchange, order matcher. Built through
+//! `App::update`, so that the frames show what the real program shows.
+
+use std::sync::Arc;
+
+use spanwatch::app::{App, Effect, Key, KeyCode, Msg};
+use spanwatch::domain::{
+    Anomaly, AnomalyId, Attributes, HourOfWeek, Level, MetricKind, MetricSample, Micros, Severity, SpanId, SpanKey,
+    SpanKind, Timestamp, TraceId,
+};
+use spanwatch::messages::{
+    AlertView, Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, LearningView,
+    MetricReading, MonitorView, PromptReceipt, RecalculationState, ServiceState, ServiceView, SourceKind, SourceState,
+    SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan,
+};
+
+/// Friday 20 November 2026, 03:12:44 UTC.
+pub const NOW: Timestamp = Timestamp::from_secs(1_795_144_364);
+
+pub fn ago(secs: u64) -> Timestamp {
+    NOW - Micros::from_secs(secs)
+}
+
+fn ms(millis: u64) -> Micros {
+    Micros::from_millis(millis)
+}
+
+pub fn friday_03() -> HourOfWeek {
+    HourOfWeek::new(4, 3)
+}
+
+/// An app and the revision of its last update.
+pub struct Stage {
+    pub app: App,
+    pub now: Timestamp,
+    revision: u64,
+}
+
+impl Stage {
+    pub fn new(size: (u16, u16)) -> Self {
+        Self { app: App::new(size), now: NOW, revision: 0 }
+    }
+
+    pub fn tell(&mut self, body: UpdateBody) -> Vec<Effect> {
+        self.revision += 1;
+        self.app.update(Msg::UpdateArrived(Update { revision: self.revision, body }), self.now)
+    }
+
+    pub fn press(&mut self, key: Key) -> Vec<Effect> {
+        self.app.update(Msg::KeyPressed(key), self.now)
+    }
+
+    pub fn code(&mut self, code: KeyCode) -> Vec<Effect> {
+        self.press(Key::plain(code))
+    }
+
+    pub fn keys(&mut self, text: &str) -> Vec<Effect> {
+        text.chars().flat_map(|c| self.press(Key::char(c))).collect()
+    }
+
+    /// Sources that answer, nothing wrong anywhere.
+    pub fn calm(size: (u16, u16)) -> Self {
+        let mut stage = Self::new(size);
+        stage.tell(UpdateBody::Sources(sources(SourceState::Ready, Some(ago(4)))));
+        stage.tell(UpdateBody::Monitor(monitor()));
+        stage.tell(UpdateBody::Learning(learning()));
+        stage.tell(UpdateBody::Services(calm_services()));
+        stage.tell(UpdateBody::Alerts(Vec::new()));
+        stage.tell(UpdateBody::Baseline(Box::new(baseline(&wallet(), false))));
+        stage
+    }
+
+    /// The matcher is slow, and what waits for it too.
+    pub fn incident(size: (u16, u16)) -> Self {
+        let mut stage = Self::calm(size);
+        stage.tell(UpdateBody::Services(slow_services()));
+        stage.tell(UpdateBody::Alerts(alerts()));
+        stage.tell(UpdateBody::Baseline(Box::new(baseline(&matcher(), true))));
+        stage
+    }
+
+    /// The same, long after Jaeger's last word.
+    pub fn stale(size: (u16, u16)) -> Self {
+        let mut stage = Self::incident(size);
+        let failing = SourceState::Failing("connection refused".to_owned());
+        stage.tell(UpdateBody::Sources(sources(failing, Some(ago(47)))));
+        stage
+    }
+
+    /// Jaeger never answered.
+    pub fn down(size: (u16, u16)) -> Self {
+        let mut stage = Self::new(size);
+        let failing = SourceState::Failing("HTML instead of JSON (login page?)".to_owned());
+        stage.tell(UpdateBody::Sources(sources(failing, None)));
+        stage.tell(UpdateBody::Monitor(monitor()));
+        stage.tell(UpdateBody::Learning(LearningView {
+            hours_known: 0,
+            generation: 0,
+            buckets_full: 0.0,
+            back_fill: BackFill::Paused { hours_done: 0, hours_total: 720, why: "Jaeger does not answer".to_owned() },
+            ..learning()
+        }));
+        stage.tell(UpdateBody::Services(Vec::new()));
+        stage.tell(UpdateBody::Alerts(Vec::new()));
+        stage
+    }
+
+    pub fn analysing(size: (u16, u16)) -> Self {
+        let mut stage = Self::incident(size);
+        stage.keys("a");
+        let running = analysis(&worst(), AnalysisState::Streaming, "");
+        stage.tell(UpdateBody::Analysis(Box::new(running)));
+        for word in MODEL.split_inclusive(' ').take(40) {
+            stage.tell(UpdateBody::TokensArrived { analysis: AnalysisId(1), text: word.to_owned() });
+        }
+        stage
+    }
+
+    pub fn tracing(size: (u16, u16)) -> Self {
+        let mut stage = Self::incident(size);
+        stage.code(KeyCode::Enter);
+        stage.tell(UpdateBody::Trace(Box::new(trace(worst().id.trace))));
+        stage
+    }
+}
+
+pub const MODEL: &str = "SUMMARY\nThe order matcher most likely waits for its database: its own time is 88% of the \
+    critical path [E1], and its CPU is low [E4].\n\nCAUSES\n- A slow query in order.match [E1] [E3]: the number of rows \
+    it reads grew a thousandfold.\n- Less likely: a lock held by the settlement job, which also runs at 03h.\n\nCONFIDENCE\nmedium";
+
+pub fn matcher() -> SpanKey {
+    SpanKey::new("order-matcher", "order.match", SpanKind::Consumer)
+}
+
+pub fn wallet() -> SpanKey {
+    SpanKey::new("crypto-wallet", "order.submit.client", SpanKind::Client)
+}
+
+pub fn gateway() -> SpanKey {
+    SpanKey::new("api-gateway", "kong.balancer", SpanKind::Server)
+}
+
+pub fn exchange() -> SpanKey {
+    SpanKey::new("exchange-api", "POST /api/orders", SpanKind::Server)
+}
+
+pub fn sources(jaeger: SourceState, jaeger_ok: Option<Timestamp>) -> Vec<SourceView> {
+    let source = |kind, state, last_ok, interval, detail: &str| SourceView {
+        kind,
+        state,
+        last_ok,
+        interval: Micros::from_secs(interval),
+        detail: detail.to_owned(),
+        warning: None,
+    };
+    vec![
+        source(SourceKind::Jaeger, jaeger, jaeger_ok, 10, "api v3"),
+        source(SourceKind::Prometheus, SourceState::Ready, Some(ago(3)), 10, "2.42.0"),
+        source(SourceKind::Ollama, SourceState::Ready, Some(ago(300)), 0, "llama3.2:1b"),
+    ]
+}
+
+pub fn monitor() -> MonitorView {
+    MonitorView {
+        started: ago(86_400),
+        last_poll: Some(ago(4)),
+        poll_interval: Micros::from_secs(10),
+        traces_per_s: 0.37,
+        spans_seen: 412_000,
+        anomalies_seen: 1_200,
+        bucket: friday_03(),
+        zone: "UTC".to_owned(),
+    }
+}
+
+pub fn learning() -> LearningView {
+    LearningView {
+        keys: 31,
+        samples: 4_211_000,
+        hours_known: 716,
+        hours_wanted: 720,
+        back_fill: BackFill::Done,
+        generation: 12,
+        generation_at: Some(ago(11_000)),
+        buckets_full: 0.96,
+        merged_operations: 0,
+    }
+}
+
+fn service(key: &SpanKey, severity: Option<Severity>, times: f64, p99: u64, rate: f64) -> ServiceView {
+    let rise =
+        |n: usize| if n < 11 { 0.9 + 0.05 * (n % 3) as f64 } else { 1.0 + (times - 1.0) * (n - 10) as f64 / 4.0 };
+    ServiceView {
+        service: key.service.to_string(),
+        state: ServiceState::Judged,
+        severity,
+        spans_per_s: rate,
+        error_share: Some(if severity == Some(Severity::Sev1) { 0.028 } else { 0.0 }),
+        worst_operation: Some(key.clone()),
+        p99_now: Some(ms(p99)),
+        times_normal: Some(times),
+        operations: 7,
+        last_seen: Some(ago(4)),
+        history: (0..15).map(|n| Some(rise(n) as f32)).collect(),
+    }
+}
+
+pub fn calm_services() -> Vec<ServiceView> {
+    vec![
+        service(&wallet(), None, 1.1, 520, 0.4),
+        service(&gateway(), None, 1.0, 310, 1.5),
+        service(&exchange(), None, 1.0, 240, 1.9),
+        service(&matcher(), None, 0.9, 180, 0.7),
+    ]
+}
+
+pub fn slow_services() -> Vec<ServiceView> {
+    let mut quiet = service(&SpanKey::new("settlement", "nightly.batch", SpanKind::Internal), None, 1.0, 0, 0.0);
+    quiet.state = ServiceState::Absent;
+    quiet.last_seen = Some(ago(12 * 60 + 5));
+    let mut young = service(&SpanKey::new("loyalty", "GET /points", SpanKind::Server), None, 1.0, 90, 0.02);
+    young.state = ServiceState::Learning;
+    young.times_normal = None;
+    young.history = vec![None; 15];
+    vec![
+        service(&matcher(), Some(Severity::Sev1), 9.8, 2_210, 0.7),
+        service(&exchange(), Some(Severity::Sev2), 6.1, 2_460, 1.9),
+        service(&wallet(), Some(Severity::Sev3), 4.8, 2_910, 0.4),
+        service(&gateway(), None, 1.1, 341, 1.5),
+        quiet,
+        young,
+    ]
+}
+
+fn anomaly(key: &SpanKey, n: u64, severity: Severity, duration: u64, z: f64, secs: u64) -> Anomaly {
+    let attributes = [("messaging.system", "rabbitmq"), ("order.pair", "BTC/EUR"), ("db.rows", "2113904")]
+        .into_iter()
+        .collect::<Attributes>();
+    let id = AnomalyId {
+        trace: TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_0000 + (u128::from(n) << 100)),
+        span: SpanId(0x10 + n),
+    };
+    Anomaly {
+        id,
+        key: key.clone(),
+        severity,
+        start: ago(secs),
+        duration: ms(duration),
+        mean_us: 96_000.0,
+        sigma_us: (duration as f64 * 1e3 - 96_000.0) / z,
+        z,
+        cut_off_z: [8.2, 5.1, 3.3, 2.1, 1.2][severity.index()],
+        level: Level::HourOfWeek,
+        samples: 5_204,
+        bucket: friday_03(),
+        error: false,
+        attributes,
+    }
+}
+
+pub fn worst() -> Anomaly {
+    anomaly(&matcher(), 0, Severity::Sev1, 2_080, 23.4, 214)
+}
+
+fn alert(
+    key: &SpanKey,
+    severity: Severity,
+    secs: u64,
+    counts: [u32; 5],
+    judged: u32,
+    times: f64,
+    anomalies: Vec<Anomaly>,
+) -> AlertView {
+    let z = anomalies.iter().map(|anomaly| anomaly.z).fold(0.0, f64::max);
+    AlertView {
+        key: key.clone(),
+        severity,
+        first: ago(secs),
+        last: ago(6),
+        counts,
+        judged,
+        worst_z: z,
+        latest_z: z / 2.0,
+        p99_now: Some(ms((220.0 * times) as u64)),
+        p99_normal: Some(ms(220)),
+        times_normal: Some(times),
+        anomalies,
+    }
+}
+
+pub fn alerts() -> Vec<AlertView> {
+    use Severity::{Sev1, Sev2, Sev3, Sev4, Sev5};
+    let one = |key: &SpanKey, n, severity, duration, z| vec![anomaly(key, n, severity, duration, z, 100 + n * 7)];
+    let redis = SpanKey::new("exchange-api", "redis GET", SpanKind::Client);
+    let email = SpanKey::new("notifier", "email enqueue", SpanKind::Producer);
+    vec![
+        alert(
+            &matcher(),
+            Sev1,
+            514,
+            [7, 3, 2, 0, 0],
+            14,
+            9.8,
+            vec![
+                anomaly(&matcher(), 2, Sev1, 1_970, 21.0, 6),
+                anomaly(&matcher(), 1, Sev2, 690, 6.1, 48),
+                worst(),
+                anomaly(&matcher(), 5, Sev4, 310, 2.2, 508),
+            ],
+        ),
+        alert(&exchange(), Sev2, 480, [0, 9, 4, 1, 0], 31, 6.1, one(&exchange(), 7, Sev2, 2_460, 7.7)),
+        alert(&wallet(), Sev3, 470, [0, 0, 6, 2, 2], 12, 4.8, one(&wallet(), 8, Sev3, 2_910, 4.1)),
+        alert(&redis, Sev4, 1_320, [0, 0, 0, 2, 3], 88, 1.4, one(&redis, 9, Sev4, 12, 2.4)),
+        alert(&email, Sev5, 3_700, [0, 0, 0, 0, 1], 9, 1.1, one(&email, 10, Sev5, 14, 1.3)),
+    ]
+}
+
+pub fn baseline(key: &SpanKey, slow: bool) -> BaselineView {
+    let bump = |at: f32, width: f32| move |n: usize| (-((n as f32 - at) / width).powi(2)).exp();
+    let (normal, second) = (bump(17.0, 4.0), bump(33.0, 2.5));
+    let scaled = |shares: Vec<f32>| {
+        let sum: f32 = shares.iter().sum();
+        shares.into_iter().map(|share| if share / sum < 0.001 { 0.0 } else { share / sum }).collect::<Vec<_>>()
+    };
+    let edges = (0..=48).map(|n| (1_000.0 * 10f64.powf(f64::from(n) / 12.0)) as u64).collect::<Vec<_>>();
+    let week = |day: usize, hour: usize| {
+        let work = (9..18).contains(&hour) && day < 5;
+        let night = hour < 7;
+        (day != 6 || hour > 4).then(|| {
+            ms(if work {
+                420
+            } else if night {
+                180
+            } else {
+                260
+            } + (hour as u64 * 7) % 40)
+        })
+    };
+    BaselineView {
+        key: key.clone(),
+        bucket: friday_03(),
+        cell: Some(CellView {
+            level: Level::HourOfWeek,
+            samples: 5_204,
+            mean_us: 96_000.0,
+            sigma_us: 84_000.0,
+            p50: ms(78),
+            p90: ms(164),
+            p95: ms(190),
+            p99: ms(224),
+            p99_9: ms(410),
+            cut_offs: [ms(790), ms(524), ms(373), ms(272), ms(197)],
+            cut_off_levels: [
+                Level::HourOfDay,
+                Level::HourOfWeek,
+                Level::HourOfWeek,
+                Level::HourOfWeek,
+                Level::HourOfWeek,
+            ],
+        }),
+        note: None,
+        week_p99: (0..168).map(|n| week(n / 24, n % 24)).collect(),
+        week_samples: vec![30; 168],
+        now_p50: Some(ms(if slow { 640 } else { 80 })),
+        now_p95: Some(ms(if slow { 1_980 } else { 181 })),
+        now_p99: Some(ms(if slow { 2_210 } else { 210 })),
+        now_samples: 57,
+        histogram_normal: scaled((0..48).map(|n| normal(n + 8)).collect()),
+        histogram_now: scaled(
+            (0..48).map(|n| if slow { 0.6 * normal(n + 8) + second(n) } else { normal(n + 8) }).collect(),
+        ),
+        histogram_edges_us: edges,
+        history_p99: (0..15)
+            .map(|n| (n != 5).then(|| ms(if slow && n > 11 { 600 * (n - 11) } else { 190 + n * 2 % 9 })))
+            .collect(),
+    }
+}
+
+pub fn analysis(anomaly: &Anomaly, state: AnalysisState, text: &str) -> Analysis {
+    let reading = |kind, value: f64, usual| MetricReading {
+        sample: MetricSample { kind, service: "order-matcher".to_owned(), at: ago(214), value, query: "up".to_owned() },
+        usual,
+    };
+    Analysis {
+        id: AnalysisId(1),
+        anomaly: anomaly.clone(),
+        state,
+        model: "llama3.2:1b".to_owned(),
+        started: ago(41),
+        facts: vec![
+            "order-matcher order.match took 2.1s, 23 standard deviations above its mean of 96ms on Fridays at 03h."
+                .to_owned(),
+            "Its self time is 88% of the critical path (1.8s of 2.1s).".to_owned(),
+            "db.rows is 2,113,904.".to_owned(),
+        ],
+        metrics: vec![
+            reading(MetricKind::Cpu, 0.0035, Some((0.003, 0.004))),
+            reading(MetricKind::Memory, 231_000_000.0, Some((150_000_000.0, 160_000_000.0))),
+            reading(MetricKind::LatencyP99, 2.2, None),
+        ],
+        metrics_note: None,
+        text: text.to_owned(),
+        receipt: Some(PromptReceipt {
+            prompt: "…".to_owned(),
+            tokens: 1_240,
+            context_tokens: 8_192,
+            cut: Vec::new(),
+            truncated_by_server: false,
+        }),
+    }
+}
+
+pub fn trace(id: TraceId) -> TraceView {
+    let mut next = 0u64;
+    let mut span =
+        |depth: u16, key: &SpanKey, offset: u64, duration: u64, own: u64, severity, critical: &[(u64, u64)]| {
+            next += 1;
+            WaterfallSpan {
+                id: SpanId(if key == &matcher() { 0x10 } else { 0x100 + next }),
+                depth,
+                key: key.clone(),
+                offset: ms(offset),
+                duration: ms(duration),
+                self_time: ms(own),
+                error: false,
+                severity,
+                normal_p99: Some(ms(if key == &matcher() { 224 } else { duration / 2 + 5 })),
+                critical: critical.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
+                attributes: vec![
+                    ("messaging.system".to_owned(), "rabbitmq".to_owned()),
+                    ("order.pair".to_owned(), "BTC/EUR".to_owned()),
+                    ("db.rows".to_owned(), "2113904".to_owned()),
+                ],
+            }
+        };
+    let key = |service: &str, operation: &str| SpanKey::new(service, operation, SpanKind::Internal);
+    let spans = vec![
+        span(0, &wallet(), 0, 2_910, 38, Some(Severity::Sev3), &[(0, 12), (2_884, 2_910)]),
+        span(1, &key("crypto-wallet", "HTTP POST"), 12, 2_870, 9, None, &[(12, 20)]),
+        span(2, &key("api-gateway", "kong"), 20, 2_855, 12, None, &[(20, 31), (2_870, 2_875)]),
+        span(3, &key("api-gateway", "kong.rewrite"), 22, 3, 3, None, &[]),
+        span(3, &key("api-gateway", "kong.access.plugin.jwt"), 26, 12, 12, None, &[]),
+        span(3, &gateway(), 40, 2_825, 5, None, &[(40, 44)]),
+        span(4, &exchange(), 44, 2_816, 84, Some(Severity::Sev2), &[(44, 120), (2_700, 2_860)]),
+        span(5, &key("exchange-api", "redis GET"), 60, 12, 12, None, &[]),
+        span(5, &key("exchange-api", "publish orders"), 120, 2_570, 31, Some(Severity::Sev4), &[(120, 300)]),
+        span(6, &key("exchange-api", "publish <default>"), 150, 150, 150, None, &[]),
+        span(7, &matcher(), 610, 2_080, 1_830, Some(Severity::Sev1), &[(610, 2_690)]),
+        span(8, &key("order-matcher", "order.response"), 2_440, 240, 240, None, &[]),
+        span(5, &key("exchange-api", "payment_response process"), 2_700, 140, 140, None, &[(2_700, 2_840)]),
+        span(1, &key("crypto-wallet", "order.response.received"), 2_884, 26, 26, None, &[(2_884, 2_910)]),
+    ];
+    TraceView {
+        trace: id,
+        state: TraceState::Loaded {
+            start: ago(214),
+            duration: ms(2_910),
+            services: 4,
+            errors: 0,
+            orphans: 0,
+            left_out: 0,
+            spans,
+        },
+    }
+}
+
+/// A trace as deep and long as the monitor would ever send.
+pub fn huge_trace(id: TraceId, spans: u64) -> TraceView {
+    let key = SpanKey::new("exchange-api", "redis GET", SpanKind::Client);
+    let spans = (0..spans)
+        .map(|n| WaterfallSpan {
+            id: SpanId(n + 1),
+            depth: if n == 0 { 0 } else { (n % 700) as u16 + 1 },
+            key: key.clone(),
+            offset: Micros(n * 100),
+            duration: Micros(90),
+            self_time: Micros(90),
+            error: n % 5 == 0,
+            severity: (n % 9_000 == 7).then_some(Severity::Sev2),
+            normal_p99: None,
+            critical: vec![(Micros(n * 100), Micros(n * 100 + 90))],
+            attributes: Vec::new(),
+        })
+        .collect::<Vec<_>>();
+    let duration = Micros(spans.len() as u64 * 100);
+    let state =
+        TraceState::Loaded { start: ago(60), duration, services: 1, errors: 10_000, orphans: 3, left_out: 12, spans };
+    TraceView { trace: id, state }
+}
+
+pub fn recalculated() -> RecalculationState {
+    let cell = |key: SpanKey, day, hour, before, after| ChangedCell {
+        key,
+        bucket: HourOfWeek::new(day, hour),
+        p99_before: ms(before),
+        p99_after: ms(after),
+    };
+    RecalculationState::Done {
+        at: NOW,
+        took: ms(6_100),
+        generation: 13,
+        keys: 31,
+        samples: 4_211_000,
+        changed: 12,
+        compared: 4_998,
+        largest: vec![
+            cell(matcher(), 2, 14, 210, 290),
+            cell(exchange(), 2, 15, 420, 340),
+            cell(SpanKey::new("crypto-wallet", "btc.transfer", SpanKind::Server), 3, 2, 1_210, 1_340),
+        ],
+    }
+}
+
+/// A name that a terminal would obey, and one that is wider than it is long.
+pub fn hostile_alerts() -> Vec<AlertView> {
+    let names: [(&str, &str); 4] = [
+        ("evil\u{1b}[2J\u{202e}svc", "GET\u{7}\n/\u{200b}\u{9b}31m"),
+        ("取引所", "注文を照合する処理はとても長い名前を持つことがあります"),
+        ("cafe\u{301}-e\u{301}clair", "n\u{303}oqui"),
+        ("x", "👩\u{200d}🚀 launch 🇩🇪"),
+    ];
+    names
+        .iter()
+        .enumerate()
+        .map(|(n, (service, operation))| {
+            let key =
+                SpanKey { service: Arc::from(*service), operation: Arc::from(*operation), kind: SpanKind::Server };
+            let anomalies = vec![anomaly(&key, 20 + n as u64, Severity::Sev2, 900, 6.0, 30)];
+            alert(&key, Severity::Sev2, 300, [0, 3, 0, 0, 0], 10, 4.0, anomalies)
+        })
+        .collect()
+}
