@@ -1,10 +1,9 @@
 //! Computed statements about one anomaly: complete without any model, each number with its unit and its normal.
 
-use std::collections::BTreeMap;
-
+use super::contributors::{Contributor, Owner, contributors};
 use super::metric::{Metric, Standing};
 use super::shape::{TraceShape, shape};
-use crate::domain::{Anomaly, Level, Micros, Span, SpanKey, Trace, text};
+use crate::domain::{Anomaly, Attributes, Level, Micros, Span, SpanKey, Trace, text};
 
 /// What the baseline says of one span.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +57,12 @@ pub fn facts(
     told.push(what(anomaly, normal(span.unwrap_or(&as_span(anomaly)))));
     told.push(which_baseline(anomaly));
     match &laid_out {
-        None => told.push("Its trace could not be read, so where in it the time went is not known".to_owned()),
+        None => {
+            if anomaly.error {
+                told.push(failed(&anomaly.key, &anomaly.attributes, ""));
+            }
+            told.push("Its trace could not be read, so where in it the time went is not known".to_owned());
+        }
         Some(scene) => scene.tell(normal, &mut told),
     }
     told.extend(metric_facts(metrics));
@@ -83,7 +87,7 @@ fn what(anomaly: &Anomaly, normal: Option<Normal>) -> String {
     let p99 = normal.map_or_else(|| "p99 not known".to_owned(), |normal| format!("p99 {}", normal.p99));
     let cut_off = micros(anomaly.mean_us + anomaly.cut_off_z * anomaly.sigma_us);
     format!(
-        "{} took {}, {} its mean; normal is mean {} ± {} (σ), {p99}; z {:.1} is above {:.1}, so S{}: it begins at {cut_off}",
+        "{} took {}, {} its mean; normal is mean {} ± {} (σ), {p99}; z {:.1} is above {:.1}, so S{}, which begins at {cut_off}",
         name(&anomaly.key),
         anomaly.duration,
         times(anomaly.times_mean()),
@@ -139,12 +143,13 @@ impl<'a> Scene<'a> {
             Some(row) => told.push(self.share(row)),
             None => told.push("The span itself is not in the trace as it was read".to_owned()),
         }
-        told.extend(self.top_contributors());
+        let largest = self.largest();
+        told.extend(largest.iter().map(|contributor| self.tell_contributor(contributor)));
         if let Some(row) = self.row {
             told.extend(self.slow_below(row, normal));
         }
         told.extend(self.errors());
-        told.extend(self.waits());
+        told.extend(self.waits(&largest));
     }
 
     fn overview(&self) -> String {
@@ -163,7 +168,10 @@ impl<'a> Scene<'a> {
         let shape = &self.shape;
         let mut doubts = Vec::new();
         if shape.orphans > 0 {
-            doubts.push(format!("{} have no parent in it, so parts may be missing", counted(shape.orphans, "span")));
+            doubts.push({
+                let have = if shape.orphans == 1 { "has" } else { "have" };
+                format!("{} {have} no parent in it, so parts may be missing", counted(shape.orphans, "span"))
+            });
         }
         if shape.moved > 0 {
             let most = shape.rows.iter().map(|row| row.moved_us.unsigned_abs()).max().unwrap_or(0);
@@ -197,14 +205,26 @@ impl<'a> Scene<'a> {
         own + spans + waits
     }
 
+    /// The row at the top of a row's tree; 0 is the trace's root.
+    fn top_of(&self, row: usize) -> usize {
+        std::iter::successors(Some(row), |&at| self.shape.rows[at].parent).last().unwrap_or(row)
+    }
+
     fn share(&self, row: usize) -> String {
         let it = &self.shape.rows[row];
         let total = self.shape.end_to_end.0;
         let own = it.critical_time().0;
         let self_time = format!("its self time is {} of its {}", it.self_time, self.span_at(row).duration);
+        if self.top_of(row) != 0 {
+            return format!(
+                "Nothing joins the span to the trace's root, so its share of the critical path is not known; {self_time}"
+            );
+        }
         let with_below = self.critical_with_below(row);
         if with_below == 0 {
-            return format!("The span is not on the critical path: something else took as long; {self_time}");
+            return format!(
+                "The span is not on the critical path: what the trace waited for ran beside it; {self_time}"
+            );
         }
         format!(
             "The span's own time is {} of the critical path ({} of {}), with all below it {}; {self_time}",
@@ -215,34 +235,25 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// The largest contributions to the critical path, spans of one key and waits on one edge taken together.
-    fn top_contributors(&self) -> Vec<String> {
+    /// The largest contributors to the critical path: the first, and two more that are at least a twentieth.
+    fn largest(&self) -> Vec<Contributor<'a>> {
         let total = self.shape.end_to_end.0;
-        let mut spent: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (place, row) in self.shape.rows.iter().enumerate() {
-            let own = row.critical_time().0;
-            if own > 0 {
-                let entry = spent.entry(format!("self time of {}", name(&self.span_at(place).key))).or_default();
-                *entry = (entry.0 + own, entry.1 + 1);
-            }
-        }
-        for wait in self.shape.waits.iter().filter(|wait| wait.critical) {
-            let edge = format!("waiting between {}", self.edge(wait.from, wait.to));
-            let entry = spent.entry(edge).or_default();
-            *entry = (entry.0 + wait.length().0, entry.1 + 1);
-        }
-        let mut spent: Vec<_> = spent.into_iter().collect();
-        spent.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
-        spent
-            .iter()
-            .enumerate()
-            .take(3)
-            .filter(|(rank, (_, (time, _)))| *rank == 0 || u128::from(*time) * 20 >= u128::from(total))
-            .map(|(_, (who, (time, times)))| {
-                let of = if *times > 1 { format!(" in {times} spans") } else { String::new() };
-                format!("{} is {} of the critical path ({}{of})", capital(who), share(*time, total), Micros(*time))
-            })
-            .collect()
+        let mut largest = contributors(self.trace, &self.shape);
+        largest.truncate(3);
+        let matters = |time: Micros| u128::from(time.0) * 20 >= u128::from(total);
+        let keep = largest.iter().skip(1).take_while(|contributor| matters(contributor.time)).count() + 1;
+        largest.truncate(keep);
+        largest
+    }
+
+    fn tell_contributor(&self, contributor: &Contributor<'_>) -> String {
+        let (who, noun) = match contributor.owner {
+            Owner::Span(key) => (format!("Self time of {}", name(key)), "spans"),
+            Owner::Edge(from, to) => (format!("Waiting {}", edge(from, to)), "waits"),
+        };
+        let many = if contributor.times > 1 { format!(" in {} {noun}", contributor.times) } else { String::new() };
+        let part = share(contributor.time.0, self.shape.end_to_end.0);
+        format!("{who} is {part} of the critical path ({}{many})", contributor.time)
     }
 
     /// Spans below the anomaly that took longer than their own p99.
@@ -306,35 +317,37 @@ impl<'a> Scene<'a> {
 
     /// Failed spans, the deepest first: an error usually travels up.
     fn errors(&self) -> Vec<String> {
-        let mut failed: Vec<usize> = (0..self.shape.rows.len()).filter(|&row| self.span_at(row).error).collect();
-        if failed.is_empty() {
+        let mut rows: Vec<usize> = (0..self.shape.rows.len()).filter(|&row| self.span_at(row).error).collect();
+        if rows.is_empty() {
             return vec!["No span of the trace failed".to_owned()];
         }
-        failed.sort_by_key(|&row| (std::cmp::Reverse(self.shape.rows[row].depth), self.shape.rows[row].offset, row));
-        let mut told: Vec<String> = failed
+        rows.sort_by_key(|&row| (std::cmp::Reverse(self.shape.rows[row].depth), self.shape.rows[row].offset, row));
+        let mut told: Vec<String> = rows
             .iter()
             .take(TOLD)
             .map(|&row| {
                 let span = self.span_at(row);
-                let said = ERROR_TEXTS.iter().find_map(|key| span.attributes.get(key).filter(|t| !t.trim().is_empty()));
-                let said = said.map_or_else(
-                    || "without saying why".to_owned(),
-                    |said| format!("saying: {}", text::middle(&text::clean(said), LONGEST_MESSAGE)),
-                );
-                format!("{} failed at +{} {said}", name(&span.key), self.shape.rows[row].offset)
+                failed(&span.key, &span.attributes, &format!(" at +{}", self.shape.rows[row].offset))
             })
             .collect();
-        if failed.len() > TOLD {
-            told.push(format!("{} more failed", counted(failed.len() - TOLD, "span")));
+        if rows.len() > TOLD {
+            told.push(format!("{} more failed", counted(rows.len() - TOLD, "span")));
         }
         told
     }
 
-    /// Waits that matter: at least a hundredth of the end-to-end time, the longest first.
-    fn waits(&self) -> Vec<String> {
+    /// Waits that matter and were not told as contributors: at least a hundredth of the end-to-end time, longest first.
+    fn waits(&self, told_already: &[Contributor<'_>]) -> Vec<String> {
         let total = self.shape.end_to_end.0;
+        let key = |row: usize| &self.span_at(row).key;
+        let is_told = |from: usize, to: usize| told_already.iter().any(|c| c.owner == Owner::Edge(key(from), key(to)));
         let long = |length: u64| u128::from(length) * 100 >= u128::from(total.max(1));
-        let mut waits: Vec<_> = self.shape.waits.iter().filter(|wait| long(wait.length().0)).collect();
+        let mut waits: Vec<_> = self
+            .shape
+            .waits
+            .iter()
+            .filter(|wait| long(wait.length().0) && !(wait.critical && is_told(wait.from, wait.to)))
+            .collect();
         waits.sort_by_key(|wait| (std::cmp::Reverse(wait.length()), wait.to));
         let mut told: Vec<String> = waits
             .iter()
@@ -345,7 +358,7 @@ impl<'a> Scene<'a> {
                 } else {
                     "not on the critical path".to_owned()
                 };
-                format!("{} passed between {}: {on_path}", wait.length(), self.edge(wait.from, wait.to))
+                format!("{} passed {}: {on_path}", wait.length(), edge(key(wait.from), key(wait.to)))
             })
             .collect();
         if waits.len() > TOLD {
@@ -353,10 +366,20 @@ impl<'a> Scene<'a> {
         }
         told
     }
+}
 
-    fn edge(&self, from: usize, to: usize) -> String {
-        format!("the end of {} and the start of {}", name(&self.span_at(from).key), name(&self.span_at(to).key))
-    }
+fn edge(from: &SpanKey, to: &SpanKey) -> String {
+    format!("between the end of {} and the start of {}", name(from), name(to))
+}
+
+/// That a span failed, and what its attributes say of it.
+fn failed(key: &SpanKey, attributes: &Attributes, when: &str) -> String {
+    let said = ERROR_TEXTS.iter().find_map(|key| attributes.get(key).filter(|said| !said.trim().is_empty()));
+    let said = said.map_or_else(
+        || "without saying why".to_owned(),
+        |said| format!("saying: {}", text::middle(&text::clean(said), LONGEST_MESSAGE)),
+    );
+    format!("{} failed{when} {said}", name(key))
 }
 
 /// What is remarkable first, then as given; the anomaly's own service is the caller's to put first.
@@ -406,162 +429,5 @@ fn capital(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::shape::tests::{span, trace};
-    use super::*;
-    use crate::domain::{
-        AnomalyId, Attributes, HourOfWeek, MetricKind, Severity, SpanId, SpanKind, Timestamp, TraceId,
-    };
-
-    pub(in crate::evidence) fn anomaly(span: &Span) -> Anomaly {
-        Anomaly {
-            id: AnomalyId { trace: TraceId(7), span: span.id },
-            key: span.key.clone(),
-            severity: Severity::Sev1,
-            start: span.start,
-            duration: span.duration,
-            mean_us: 400_000.0,
-            sigma_us: 50_000.0,
-            z: (span.duration.0 as f64 - 400_000.0) / 50_000.0,
-            cut_off_z: 3.4,
-            level: Level::HourOfDay,
-            samples: 812,
-            bucket: HourOfWeek::new(4, 3),
-            error: span.error,
-            attributes: span.attributes.clone(),
-        }
-    }
-
-    fn normal(mean_us: f64, p99: u64) -> Normal {
-        Normal {
-            level: Level::Global,
-            samples: 300,
-            mean_us,
-            sigma_us: mean_us / 10.0,
-            p50: micros(mean_us),
-            p95: Micros(p99),
-            p99: Micros(p99),
-        }
-    }
-
-    /// An order: the gateway publishes, the matcher takes the message late and is slow.
-    pub(in crate::evidence) fn order() -> Trace {
-        let mut matching = span(4, 3, ("order-matcher", "order.match", SpanKind::Consumer), 500_000, 2_000_000);
-        matching.error = true;
-        matching.attributes = [("exception.message", "pool\nexhausted\u{1b}[31m")].into_iter().collect();
-        trace(vec![
-            span(1, 0, ("wallet", "order.submit", SpanKind::Client), 0, 2_900_000),
-            span(2, 1, ("gateway", "POST", SpanKind::Server), 50_000, 2_800_000),
-            span(3, 2, ("gateway", "publish orders", SpanKind::Producer), 60_000, 40_000),
-            matching,
-            span(5, 2, ("gateway", "check", SpanKind::Internal), 60_000, 5_000),
-        ])
-    }
-
-    fn by_operation(span: &Span) -> Option<Normal> {
-        match &*span.key.operation {
-            "order.match" => Some(normal(110_000.0, 180_000)),
-            "check" => Some(normal(5_000.0, 9_000)),
-            "order.submit" => Some(normal(400_000.0, 600_000)),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn an_order_that_waited_and_matched_slowly_is_told_in_full() {
-        let trace = order();
-        let metrics = [Metric {
-            kind: MetricKind::Cpu,
-            service: "order-matcher".into(),
-            value: 0.0035,
-            usual: Some((0.002, 0.006)),
-        }];
-        let facts = facts(&anomaly(&trace.spans[0]), Some(&trace), &by_operation, &metrics);
-        assert_eq!(
-            facts,
-            [
-                "wallet:order.submit took 2.9s, 7.2 times its mean; normal is mean 400ms ± 50ms (σ), p99 600ms; z 50.0 is \
-                 above 3.4, so S1: it begins at 570ms",
-                "Normal means every 03h, learnt from 812 spans, because Fri 03h alone has too few",
-                "Its trace has 5 spans in 3 services, begins with wallet:order.submit and takes 2.9s end to end",
-                "The span's own time is 3% of the critical path (100ms of 2.9s), with all below it 100%; its self time is \
-                 100ms of its 2.9s",
-                "Self time of order-matcher:order.match is 69% of the critical path (2.0s)",
-                "Waiting between the end of gateway:publish orders and the start of order-matcher:order.match is 14% of the \
-                 critical path (400ms)",
-                "Self time of gateway:POST is 12% of the critical path (360ms)",
-                "Below it order-matcher:order.match took 2.0s, 18 times its mean (self time 2.0s); normal is mean 110ms ± \
-                 11ms (σ), p99 180ms, z 171.8, n 300",
-                "order-matcher:order.match failed at +500ms saying: pool exhausted·[31m",
-                "400ms passed between the end of gateway:publish orders and the start of order-matcher:order.match: 14% of \
-                 the critical path",
-                "CPU of order-matcher 0.35% of a core (low), usual 0.20–0.60%: unremarkable",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let trace = order();
-        let none = |_: &Span| None;
-        let without = facts(&anomaly(&trace.spans[0]), None, &none, &[]);
-        assert!(without[0].contains("p99 not known"), "{without:?}");
-        assert_eq!(without[2], "Its trace could not be read, so where in it the time went is not known");
-        assert_eq!(without[3], "No resource metric is known for that time");
-        let unjudged = facts(&anomaly(&trace.spans[0]), Some(&trace), &none, &[]);
-        assert!(unjudged.iter().any(|f| f.starts_with("4 spans below it, none with a baseline")), "{unjudged:?}");
-        let mut gone = anomaly(&trace.spans[0]);
-        gone.id.span = SpanId(99);
-        let gone = facts(&gone, Some(&trace), &by_operation, &[]);
-        assert!(gone.iter().any(|f| f == "The span itself is not in the trace as it was read"), "{gone:?}");
-    }
-
-    #[test]
-    fn a_leaf_and_an_ordinary_inside_point_at_the_span_itself() {
-        let trace = order();
-        let leaf = facts(&anomaly(&trace.spans[4]), Some(&trace), &by_operation, &[]);
-        assert!(leaf.iter().any(|f| f.starts_with("Nothing was called below it")), "{leaf:?}");
-        assert!(leaf.iter().any(|f| f.starts_with("The span is not on the critical path")), "{leaf:?}");
-        let all_normal = |_: &Span| Some(normal(5_000_000.0, 9_000_000));
-        let own = facts(&anomaly(&trace.spans[0]), Some(&trace), &all_normal, &[]);
-        assert!(own.iter().any(|f| f.contains("(4 of 4 have a baseline)")), "{own:?}");
-    }
-
-    #[test]
-    fn many_of_a_kind_are_counted_and_outsiders_cannot_break_the_line() {
-        let mut spans = vec![span(1, 0, ("a", "root", SpanKind::Server), 0, 1_000_000)];
-        for i in 0..40 {
-            let mut child =
-                span(10 + i, 1, ("b\n\u{1b}[2J", &"x".repeat(5_000), SpanKind::Client), i as i64 * 9, 500_000);
-            child.error = true;
-            child.attributes = Attributes::default();
-            spans.push(child);
-        }
-        let trace = trace(spans);
-        let metrics: Vec<Metric> = (0..60)
-            .map(|i| Metric {
-                kind: MetricKind::Cpu,
-                service: format!("s{i}"),
-                value: if i == 59 { 2.0 } else { 0.2 },
-                usual: Some((0.2, 0.2)),
-            })
-            .collect();
-        let facts = facts(&anomaly(&trace.spans[0]), Some(&trace), &|_| Some(normal(10_000.0, 20_000)), &metrics);
-        assert!(facts.iter().any(|f| f == "35 spans more below it took longer than their normal p99"), "{facts:#?}");
-        assert!(facts.iter().any(|f| f == "35 spans more failed"));
-        assert!(facts.iter().any(|f| f == "36 metrics more"));
-        let first_metric = facts.iter().find(|f| f.starts_with("CPU")).unwrap();
-        assert!(first_metric.starts_with("CPU of s59"), "what is remarkable comes first: {first_metric}");
-        assert!(facts.iter().all(|f| f.chars().all(text::is_plain) && f.chars().count() < 600));
-    }
-
-    #[test]
-    fn absurd_numbers_do_not_break_a_statement() {
-        let mut trace = trace(vec![span(1, 0, ("a", "root", SpanKind::Server), 0, u64::MAX)]);
-        trace.spans[0].start = Timestamp(i64::MIN);
-        let mut odd = anomaly(&trace.spans[0]);
-        odd.mean_us = f64::NAN;
-        odd.z = f64::INFINITY;
-        assert!(!facts(&odd, Some(&trace), &|_| None, &[]).is_empty());
-    }
-}
+#[path = "facts_tests.rs"]
+pub(super) mod tests;

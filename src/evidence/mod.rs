@@ -3,6 +3,7 @@
 //! [`shape`] lays a trace out and says where its time went, [`facts`] turns that and the baselines into statements that
 //! hold without any model, [`prompt`] packs the statements into a token budget. Model text is never a fact.
 
+mod contributors;
 mod facts;
 mod forest;
 mod metric;

@@ -150,7 +150,7 @@ fn secret_word(word: &str) -> Option<String> {
         && !value.is_empty()
         && is_secret_key(name)
     {
-        return Some(format!("{}={GONE}", name));
+        return Some(format!("{name}={GONE}"));
     }
     if let Some((scheme, rest)) = word.split_once("://")
         && let Some((user, host)) = rest.split_once('@')

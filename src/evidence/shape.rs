@@ -131,7 +131,7 @@ pub fn shape(trace: &Trace) -> TraceShape {
 fn wait_before(intervals: &[Interval], to: usize) -> Option<Wait> {
     let from = intervals[to].parent?;
     let (start, end) = (intervals[from].end, intervals[to].start);
-    (start < end).then(|| Wait { from, to, start: Micros(start), end: Micros(end), critical: false })
+    (start < end).then_some(Wait { from, to, start: Micros(start), end: Micros(end), critical: false })
 }
 
 impl Row {

@@ -7,12 +7,9 @@ use std::sync::Arc;
 use serde::de::{IgnoredAny, MapAccess};
 
 use super::legacy::{Each, Part, Reader};
-use super::page::{span_name, times};
+use super::page::{attribute_key, span_name, times};
 use super::scalar::{Scalar, Text};
 use crate::domain::{Attributes, Micros, SpanId, SpanKind, Timestamp, TraceId};
-
-/// An attribute's key longer than this is cut.
-const LONGEST_KEY: usize = 256;
 
 /// A span whose process is not known yet.
 pub(super) struct RawSpan<'de> {
@@ -96,7 +93,7 @@ impl Draft<'_> {
             "otel.status_code" => self.error |= shown == "ERROR",
             _ => {}
         }
-        Attributes::push(&mut self.buffer, &key[..key.floor_char_boundary(LONGEST_KEY)], shown);
+        Attributes::push(&mut self.buffer, attribute_key(key), shown);
     }
 
     /// The first exception among the logs becomes attributes: of everything in logs it explains most.

@@ -21,6 +21,7 @@ pub(super) type Sink<'s> = dyn FnMut(Trace, u64) + 's;
 
 /// A service or operation name longer than this is cut, so that a payload in a name costs no memory.
 const LONGEST_NAME: usize = 512;
+const LONGEST_KEY: usize = 256;
 /// 2000-01-01 and 2100-01-01: a start outside was not written in microseconds, or the clock was never set.
 const EARLIEST_US: i64 = 946_684_800_000_000;
 const LATEST_US: i64 = 4_102_444_800_000_000;
@@ -68,6 +69,11 @@ pub(super) fn service_name(name: Option<&str>) -> &str {
 
 pub(super) fn span_name(name: &str) -> &str {
     if name.is_empty() { "empty-span-name" } else { name }
+}
+
+/// An attribute's key, cut where no honest key is that long.
+pub(super) fn attribute_key(key: &str) -> &str {
+    &key[..key.floor_char_boundary(LONGEST_KEY)]
 }
 
 /// Start and duration, if both can be true.
