@@ -157,6 +157,7 @@ fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, area: Area)
             borrowed = borrowed.max(Some(level));
         }
         x = pen.put(x, line.y, right.saturating_sub(x), &severity.to_string(), pen.theme.quiet()) + 1;
+        let cut_off = cut_off.map_or_else(|| "-".to_owned(), |at| at.to_string());
         let text = format!("{cut_off}{}", if lent { "*" } else { "" });
         x = pen.put(x, line.y, right.saturating_sub(x), &text, Style::new()) + gap;
     }
@@ -208,10 +209,11 @@ fn distributions(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     taken = 0;
     let mark = |text: &str| format!("{}{text}", glyphs::MARK);
     for (us, text) in [
-        (cell.p50, "p50"),
+        (Some(cell.p50), "p50"),
         (cell.cut_offs[Severity::Sev3.index()], "S3"),
         (cell.cut_offs[Severity::Sev1.index()], "S1"),
     ] {
+        let Some(us) = us else { continue };
         label(pen, 3, us.0, &mark(text), &mut taken);
     }
 }

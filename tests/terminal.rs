@@ -1,0 +1,277 @@
+//! The binary in a pseudo terminal: what it draws, and in what state it leaves the terminal.
+//!
+//! Conditions on the screen are awaited, never a time; the limit only bounds a failure.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// Nothing listens there.
+const DEAD: [(&str, &str); 3] = [
+    ("SPANWATCH_JAEGER__URL", "http://127.0.0.1:1"),
+    ("SPANWATCH_PROMETHEUS__URL", "http://127.0.0.1:1"),
+    ("SPANWATCH_OLLAMA__URL", "http://127.0.0.1:1"),
+];
+
+struct Session {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    /// Every byte the program wrote.
+    bytes: Vec<u8>,
+    screen: vt100::Parser,
+    before: String,
+    home: TempDir,
+}
+
+impl Session {
+    fn start(columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+        let pty = native_pty_system();
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = pty.openpty(size).unwrap();
+        let home = TempDir::new().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_spanwatch"));
+        command.env_clear();
+        command.cwd(home.path());
+        for (name, value) in surroundings(home.path()).iter().map(|(name, value)| (*name, value.as_str())) {
+            command.env(name, value);
+        }
+        for (name, value) in DEAD.iter().chain(env) {
+            command.env(name, value);
+        }
+        let before = modes(pair.master.as_ref());
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut piece = [0; 65_536];
+            while let Ok(read @ 1..) = reader.read(&mut piece) {
+                if sender.send(piece[..read].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let keys = pair.master.take_writer().unwrap();
+        let screen = vt100::Parser::new(rows, columns, 0);
+        Self { child, master: pair.master, keys, output, bytes: Vec::new(), screen, before, home }
+    }
+
+    /// Reads output until the condition on the screen holds.
+    fn wait(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !holds(self) {
+            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(piece) => {
+                    self.screen.process(&piece);
+                    self.bytes.extend(piece);
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("waited for {what}; the screen is:\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    assert!(holds(self), "the program ended before {what}; it wrote:\n{}", self.text());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for the first whole frame.
+    fn drawn(&mut self) {
+        self.wait("the first frame", |session| {
+            session.screen.screen().alternate_screen() && contains(&session.bytes, b"\x1b[?2026l")
+        });
+    }
+
+    fn type_keys(&mut self, keys: &[u8]) {
+        self.keys.write_all(keys).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Reads to the end of the output and returns how the program ended.
+    fn end(&mut self) -> ExitStatus {
+        let end = Instant::now() + LIMIT;
+        loop {
+            match self.output.recv_timeout(Duration::from_millis(20)) {
+                Ok(piece) => {
+                    self.screen.process(&piece);
+                    self.bytes.extend(piece);
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                // On some systems the reader does not end with the program.
+                Err(RecvTimeoutError::Timeout) => match self.child.try_wait().unwrap() {
+                    Some(status) => return status,
+                    None => assert!(Instant::now() < end, "it does not end; the screen is:\n{}", self.text()),
+                },
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    fn assert_left_as_it_was(&self) {
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "the alternate screen was left");
+        assert!(!screen.hide_cursor(), "the cursor is shown");
+        assert!(!screen.bracketed_paste(), "bracketed paste is off");
+        assert_eq!(modes(self.master.as_ref()), self.before, "the terminal's modes are as they were");
+    }
+}
+
+/// An environment in which nothing of the machine's user is read or written.
+fn surroundings(home: &Path) -> Vec<(&'static str, String)> {
+    let at = |name: &str| home.join(name).display().to_string();
+    vec![
+        ("HOME", at("")),
+        ("XDG_CONFIG_HOME", at("config")),
+        ("XDG_DATA_HOME", at("data")),
+        ("XDG_STATE_HOME", at("state")),
+        ("PATH", std::env::var("PATH").unwrap_or_default()),
+        ("TERM", "xterm-256color".into()),
+        ("LANG", "C.UTF-8".into()),
+    ]
+}
+
+/// What `stty -a` shows of the terminal, but its size.
+fn modes(master: &dyn MasterPty) -> String {
+    let name = master.tty_name().unwrap();
+    let shown = Command::new("stty").arg("-a").stdin(File::open(name).unwrap()).output().unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    text.split_once(';').and_then(|(_, rest)| rest.split_once(';')).and_then(|(_, rest)| rest.split_once(';')).unwrap().1.to_owned()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn it_draws_and_q_leaves_the_terminal_as_it_was() {
+    let mut session = Session::start(120, 40, &[]);
+    session.drawn();
+    assert_ne!(modes(session.master.as_ref()), session.before, "keys come one by one");
+    session.wait("the sources in the header", |session| session.text().contains("jaeger"));
+    session.type_keys(b"q");
+    let status = session.end();
+    assert_eq!(status.exit_code(), 0, "{}", session.text());
+    session.assert_left_as_it_was();
+    assert!(!session.home.path().join(".spanwatch").exists(), "files are where the XDG variables say");
+}
+
+#[test]
+fn every_frame_is_wrapped_in_a_synchronized_update() {
+    let mut session = Session::start(120, 40, &[]);
+    session.drawn();
+    session.type_keys(b"?");
+    session.wait("the help", |session| session.text().to_lowercase().contains("help"));
+    session.type_keys(b"\x1bq");
+    session.end();
+    let text = String::from_utf8_lossy(&session.bytes).into_owned();
+    let (begun, ended) = (text.matches("\x1b[?2026h").count(), text.matches("\x1b[?2026l").count());
+    assert!(begun >= 2, "{begun} frames");
+    assert_eq!(ended, begun + 1, "leaving closes one more, should a frame have been torn");
+}
+
+#[test]
+fn signals_leave_the_terminal_as_it_was_and_give_their_exit_code() {
+    for (name, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let mut session = Session::start(80, 24, &[]);
+        session.drawn();
+        session.signal(name);
+        let status = session.end();
+        assert_eq!(status.exit_code(), code, "SIG{name}: {}", session.text());
+        session.assert_left_as_it_was();
+    }
+}
+
+#[test]
+fn continuing_after_a_stop_takes_the_terminal_again() {
+    let mut session = Session::start(80, 24, &[]);
+    session.drawn();
+    let raw = modes(session.master.as_ref());
+    session.signal("STOP");
+    // What a shell does while the program is stopped.
+    let name = session.master.tty_name().unwrap();
+    assert!(Command::new("stty").arg("sane").stdin(File::open(name).unwrap()).status().unwrap().success());
+    let seen = session.bytes.len();
+    session.signal("CONT");
+    session.wait("a frame after the stop", |session| {
+        contains(&session.bytes[seen..], b"\x1b[?1049h") && contains(&session.bytes[seen..], b"\x1b[?2026l")
+    });
+    assert_eq!(modes(session.master.as_ref()), raw);
+    session.type_keys(b"q");
+    assert_eq!(session.end().exit_code(), 0);
+}
+
+#[test]
+fn without_colour_emphasis_stays() {
+    let mut session = Session::start(120, 40, &[("NO_COLOR", "1")]);
+    session.drawn();
+    session.wait("the panes", |session| session.text().contains("jaeger"));
+    let screen = session.screen.screen();
+    let cells = (0..40).flat_map(|row| (0..120).filter_map(move |column| screen.cell(row, column)));
+    let (mut emphasised, mut coloured) = (0, 0);
+    for cell in cells {
+        emphasised += u32::from(cell.bold() || cell.inverse());
+        coloured += u32::from(cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default);
+    }
+    assert!(emphasised > 0, "bold or reverse survives NO_COLOR:\n{}", session.text());
+    assert_eq!(coloured, 0, "no cell has a colour");
+    assert!(!contains(&session.bytes, b"\x1b[m"), "no bare reset, which would wipe bold and reverse");
+    session.type_keys(b"q");
+    session.end();
+}
+
+#[test]
+fn a_terminal_of_one_cell_and_its_growth_are_survived() {
+    let mut session = Session::start(1, 1, &[]);
+    session.drawn();
+    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+    session.screen.screen_mut().set_size(24, 80);
+    session.master.resize(size).unwrap();
+    session.wait("the panes at 80x24", |session| session.text().contains("jaeger"));
+    session.type_keys(b"q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_left_as_it_was();
+}
+
+#[test]
+fn a_plain_locale_gets_plain_characters() {
+    let mut session = Session::start(120, 40, &[("LANG", "C")]);
+    session.drawn();
+    session.wait("the panes", |session| session.text().contains("jaeger"));
+    assert!(session.text().is_ascii(), "{}", session.text());
+    session.type_keys(b"q");
+    session.end();
+}
+
+#[test]
+fn without_a_terminal_it_says_so_and_fails() {
+    let home = TempDir::new().unwrap();
+    // A session of its own has no controlling terminal, whatever the tests run in.
+    let ended = Command::new("setsid")
+        .args(["--wait", env!("CARGO_BIN_EXE_spanwatch")])
+        .env_clear()
+        .envs(surroundings(home.path()))
+        .envs(DEAD)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("spanwatch: no terminal") && said.contains("ssh -t"), "{said}");
+    assert!(ended.stdout.is_empty());
+}
