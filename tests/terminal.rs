@@ -151,7 +151,12 @@ fn modes(master: &dyn MasterPty) -> String {
     let name = master.tty_name().unwrap();
     let shown = Command::new("stty").arg("-a").stdin(File::open(name).unwrap()).output().unwrap();
     let text = String::from_utf8(shown.stdout).unwrap();
-    text.split_once(';').and_then(|(_, rest)| rest.split_once(';')).and_then(|(_, rest)| rest.split_once(';')).unwrap().1.to_owned()
+    text.split_once(';')
+        .and_then(|(_, rest)| rest.split_once(';'))
+        .and_then(|(_, rest)| rest.split_once(';'))
+        .unwrap()
+        .1
+        .to_owned()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

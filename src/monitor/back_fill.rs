@@ -14,8 +14,9 @@ use crate::sources::jaeger::Jaeger;
 
 use super::clock::Clock;
 use super::core::{Beginning, ToCore};
+use super::jitter;
 use super::poller::Roster;
-use super::{jitter, parts};
+use super::reading::read;
 
 const HOUR: Micros = Micros::from_secs(3_600);
 const DAY: Micros = Micros::from_secs(86_400);
@@ -151,21 +152,7 @@ async fn read_window(
     services: &[String],
 ) -> Result<(), SourceError> {
     for service in services {
-        let (out, mut batches) = mpsc::channel(4);
-        let read = async {
-            let report = jaeger.search(service, window, &out).await;
-            drop(out);
-            report
-        };
-        let take = async {
-            while let Some(traces) = batches.recv().await {
-                if to_core.send(ToCore::Step(Input::HistoryRead { window, traces })).await.is_err() {
-                    break;
-                }
-            }
-        };
-        let (report, ()) = tokio::join!(read, take);
-        report?;
+        read(jaeger, service, window, to_core, |traces| Input::HistoryRead { window, traces }).await?;
     }
     let _ = to_core.send(ToCore::Step(Input::HistoryWindowRead(window))).await;
     Ok(())

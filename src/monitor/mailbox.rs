@@ -149,7 +149,8 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::{
-        Anomaly, AnomalyId, Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, Timestamp, TraceId,
+        Anomaly, AnomalyId, Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, Timestamp,
+        TraceId,
     };
     use crate::messages::{AnalysisId, AnalysisState};
 
