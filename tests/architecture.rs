@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const EVERYTHING: &[&str] = &[
-    "domain", "baseline", "detect", "evidence", "messages", "engine", "sources", "llm", "store", "monitor", "app", "ui",
-    "runtime", "config", "cli", "demo",
+    "domain", "baseline", "detect", "evidence", "messages", "engine", "sources", "llm", "store", "monitor", "app",
+    "ui", "runtime", "config", "cli", "demo",
 ];
 
 /// Module, and what it may use.
@@ -343,7 +343,10 @@ fn the_checker_leaves_the_innocent_alone() {
         ("domain/a.rs", "#[cfg(test)]\nmod tests { use crate::engine::Input; fn f() { {} } }\nuse super::Span;"),
         ("domain/a/b.rs", "use super::super::Span; use super::engine;"),
         ("app/input.rs", "use tui_textarea::TextArea;"),
-        ("engine/a.rs", "pub(in crate::engine) fn f(c: char) -> bool { c == '\"' || c == '\\'' } use crate::domain::Span;"),
+        (
+            "engine/a.rs",
+            "pub(in crate::engine) fn f(c: char) -> bool { c == '\"' || c == '\\'' } use crate::domain::Span;",
+        ),
         ("runtime/a.rs", "use crate::config::Config; use tokio::time;"),
     ] {
         assert_eq!(violations(file, source, &mut BTreeSet::new()), [] as [String; 0], "{file}: {source}");

@@ -93,7 +93,11 @@ impl Script {
     }
 
     /// Runs until the loop ends by itself; a loop that hangs is a failure.
-    async fn play(&mut self, input: impl Stream<Item = io::Result<Event>> + Unpin, signals: Vec<Signal>) -> (Exit, App) {
+    async fn play(
+        &mut self,
+        input: impl Stream<Item = io::Result<Event>> + Unpin,
+        signals: Vec<Signal>,
+    ) -> (Exit, App) {
         let mut app = App::new(SIZE);
         let signals = stream::iter(signals).chain(stream::pending());
         let clock = || Timestamp::from_secs(1_800_000_000);
@@ -164,7 +168,8 @@ async fn a_burst_of_updates_costs_a_frame_not_a_frame_each() {
 async fn a_line_on_which_nothing_moves_does_not_stop_the_keys() {
     let mut script = Script::new();
     script.screen.stuck.set(true);
-    let (exit, _) = script.play(slowly(vec![press('?'), key(KeyCode::Esc, KeyModifiers::NONE), press('q')]), Vec::new()).await;
+    let (exit, _) =
+        script.play(slowly(vec![press('?'), key(KeyCode::Esc, KeyModifiers::NONE), press('q')]), Vec::new()).await;
     assert_eq!(exit, Exit::Quit);
     assert_eq!(script.seen(), [], "no frame was forced onto it");
 }
@@ -199,8 +204,7 @@ async fn a_monitor_that_died_is_told_and_the_screen_stays() {
 async fn a_new_size_is_taken_and_painted_whole() {
     let mut script = Script::new();
     script.play(slowly(vec![Event::Resize(1, 1), Event::Resize(80, 24), press('q')]), Vec::new()).await;
-    let expected =
-        [Seen::Frame, Seen::Fitted(Some((1, 1))), Seen::Frame, Seen::Fitted(Some((80, 24))), Seen::Frame];
+    let expected = [Seen::Frame, Seen::Fitted(Some((1, 1))), Seen::Frame, Seen::Fitted(Some((80, 24))), Seen::Frame];
     assert_eq!(script.seen(), expected);
 }
 

@@ -58,11 +58,9 @@ impl Flags {
         let places = Places::of_user();
         let files = match (&self.config, &places) {
             (Some(named), _) => vec![named.clone()],
-            (None, Ok(places)) => [&places.system_config, &places.user_config]
-                .into_iter()
-                .filter(|path| path.exists())
-                .cloned()
-                .collect(),
+            (None, Ok(places)) => {
+                [&places.system_config, &places.user_config].into_iter().filter(|path| path.exists()).cloned().collect()
+            }
             (None, Err(_)) => Vec::new(),
         };
         let mut entries = Vec::new();
@@ -73,8 +71,7 @@ impl Flags {
         entries.extend(self.entries()?);
         let loaded = config::load(entries)?;
         let configured = &loaded.config.store.dir;
-        let store_dir =
-            if configured.as_os_str().is_empty() { places?.default_store() } else { configured.clone() };
+        let store_dir = if configured.as_os_str().is_empty() { places?.default_store() } else { configured.clone() };
         Ok(Setup { loaded, files, store_dir })
     }
 
