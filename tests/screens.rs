@@ -7,11 +7,13 @@ mod golden;
 
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
-use spanwatch::app::{Key, KeyCode};
+use proptest::prelude::*;
+use spanwatch::app::{Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
     AnalysisId, AnalysisState, BackFill, LearningView, RecalculationState, TraceState, TraceView, UpdateBody,
 };
+use spanwatch::ui::Look;
 
 const WIDE: (u16, u16) = (120, 40);
 const NARROW: (u16, u16) = (80, 24);
@@ -230,4 +232,107 @@ fn tokens_of_another_run_are_not_shown() {
     let before = golden::render(&stage, COLOR);
     stage.tell(UpdateBody::TokensArrived { analysis: AnalysisId(9), text: "FORGED".to_owned() });
     assert_eq!(golden::render(&stage, COLOR), before);
+}
+
+/// Everything a person can press, in no sensible order.
+fn any_key() -> impl Strategy<Value = Key> {
+    let plain = prop::sample::select("12345r0ahjklgGJK/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+    let named = prop::sample::select(
+        [
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Backspace,
+            KeyCode::Delete,
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::F(1),
+        ]
+        .map(Key::plain)
+        .to_vec(),
+    );
+    let control = prop::sample::select("cuwaezlrk".chars().map(Key::ctrl).collect::<Vec<_>>());
+    prop_oneof![4 => plain, 3 => named, 1 => control]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Press(Key),
+    Resize(u16, u16),
+    Tell(u8),
+    Wait(u64),
+    Paste(String),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => any_key().prop_map(Step::Press),
+        2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
+        3 => (0u8..12).prop_map(Step::Tell),
+        1 => (0u64..10_000).prop_map(Step::Wait),
+        1 => ".{0,12}".prop_map(Step::Paste),
+    ]
+}
+
+fn tell(stage: &mut Stage, which: u8) {
+    let id = fixture::worst().id.trace;
+    let running = RecalculationState::Running { keys_done: 3, keys_total: 31, started: stage.now };
+    stage.tell(match which {
+        0 => UpdateBody::Alerts(fixture::alerts()),
+        1 => UpdateBody::Alerts(fixture::hostile_alerts()),
+        2 => UpdateBody::Alerts(Vec::new()),
+        3 => UpdateBody::Services(fixture::slow_services()),
+        4 => UpdateBody::Services(Vec::new()),
+        5 => UpdateBody::Baseline(Box::new(fixture::baseline(&fixture::exchange(), true))),
+        6 => UpdateBody::Trace(Box::new(fixture::trace(id))),
+        7 => UpdateBody::Trace(Box::new(fixture::huge_trace(id, 900))),
+        8 => UpdateBody::Analysis(Box::new(fixture::analysis(
+            &fixture::worst(),
+            AnalysisState::Streaming,
+            "a\u{1b}[31mb",
+        ))),
+        9 => UpdateBody::TokensArrived { analysis: AnalysisId(1), text: "x\n\u{202e}漢".repeat(9) },
+        10 => UpdateBody::Recalculation(running),
+        _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// `golden::frame` refuses what a terminal would obey; here it sees many states and sizes, also one that the app
+    /// has not heard of yet.
+    #[test]
+    fn no_keys_updates_or_sizes_panic_or_draw_what_a_terminal_obeys(
+        steps in prop::collection::vec(any_step(), 1..40),
+        other in (1u16..=200, 1u16..=60),
+        color in any::<bool>(),
+        unicode in any::<bool>(),
+    ) {
+        let mut stage = Stage::incident(WIDE);
+        let look = Look { color, unicode };
+        for step in steps {
+            match step {
+                Step::Press(key) => drop(stage.press(key)),
+                Step::Resize(w, h) => drop(stage.app.update(Msg::Resized(w, h), stage.now)),
+                Step::Tell(which) => tell(&mut stage, which),
+                Step::Wait(secs) => {
+                    stage.now = stage.now + Micros::from_secs(secs);
+                    stage.app.update(Msg::Ticked, stage.now);
+                }
+                Step::Paste(text) => drop(stage.app.update(Msg::Pasted(text), stage.now)),
+            }
+            golden::frame(&stage, stage.app.size(), look);
+        }
+        golden::frame(&stage, other, look);
+        prop_assert!(stage.app.summary(stage.now).chars().all(|c| c == '\n' || spanwatch::domain::text::is_plain(c)));
+        prop_assert!(stage.app.next_tick(stage.now).is_some_and(|next| next > stage.now));
+    }
 }

@@ -206,18 +206,21 @@ impl App {
         }
     }
 
-    /// Applies what is typed if it can be read; else the last readable filter stays and the error says what to write.
+    /// Applies what is typed. While its end cannot be read yet, the words before it apply and the error says what to
+    /// write.
     fn apply_typed_filter(&mut self, now: Timestamp) {
         let Some(typing) = &mut self.view.typing else { return };
-        let text = typing.line.text().trim().to_owned();
-        match Filter::parse(&text) {
-            Ok(filter) => {
-                typing.error = None;
-                self.view.filter = filter;
-                self.view.filter_text = text;
-                self.arrange(now);
-            }
-            Err(error) => typing.error = Some(error.to_string()),
+        let text = typing.line.text().trim();
+        let before_last = text.rsplit_once(char::is_whitespace).map_or("", |(before, _)| before);
+        let parsed = Filter::parse(text);
+        typing.error = parsed.as_ref().err().map(ToString::to_string);
+        let readable = parsed
+            .map(|filter| (text, filter))
+            .or_else(|_| Filter::parse(before_last).map(|filter| (before_last, filter)));
+        if let Ok((text, filter)) = readable {
+            self.view.filter_text = text.to_owned();
+            self.view.filter = filter;
+            self.arrange(now);
         }
     }
 

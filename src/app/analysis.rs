@@ -101,11 +101,11 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
     page.lines
 }
 
-/// `S1 order-matcher order.match 2.9s at 03:04:10Z, trace 4bf92f`
+/// `S1 order-matcher order.match 2.9s 03:04:10Z trace 4bf92f`
 #[must_use]
 pub fn describe(anomaly: &Anomaly) -> String {
     format!(
-        "{} {} {} at {}, trace {}",
+        "{} {} {} {} trace {}",
         anomaly.severity,
         wording::key(&anomaly.key),
         anomaly.duration,
@@ -184,14 +184,14 @@ fn metrics(page: &mut Page, analysis: &Analysis) {
     let at = wording::time_of_day(analysis.anomaly.start);
     page.add(Tone::Heading, &format!("METRICS at {at}, usual in the hour before"), 0);
     for reading in &analysis.metrics {
-        page.add(Tone::Plain, &metric(reading), 2);
+        page.add(Tone::Plain, &metric(reading, &analysis.anomaly.key.service), 2);
     }
     if let Some(note) = &analysis.metrics_note {
         page.add(Tone::Quiet, note, 0);
     }
 }
 
-fn metric(MetricReading { sample, usual }: &MetricReading) -> String {
+fn metric(MetricReading { sample, usual }: &MetricReading, about: &str) -> String {
     let show = |value| sample.kind.show(value);
     let usual = match usual {
         Some((low, high)) => {
@@ -202,11 +202,20 @@ fn metric(MetricReading { sample, usual }: &MetricReading) -> String {
             } else {
                 ""
             };
-            format!("usual {} to {}{word}", show(*low), show(*high))
+            format!("usual {}{word}", range(&show(*low), &show(*high)))
         }
         None => "no history".to_owned(),
     };
-    format!("{} {} {}, {usual}", sample.service, sample.kind.label(), show(sample.value))
+    let of = if sample.service == about { String::new() } else { format!("{} ", sample.service) };
+    format!("{of}{} {}, {usual}", sample.kind.label(), show(sample.value))
+}
+
+/// `143.1 to 152.6 MiB`: the unit once, where both ends have the same.
+fn range(low: &str, high: &str) -> String {
+    let unit = |text: &str| text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, of_low) = low.split_at(unit(low));
+    let (_, of_high) = high.split_at(unit(high));
+    if of_low == of_high { format!("{number} to {high}") } else { format!("{low} to {high}") }
 }
 
 fn ending(page: &mut Page, analysis: &Analysis, now: Timestamp) {

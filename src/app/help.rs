@@ -12,17 +12,21 @@ pub struct HelpRow {
 
 /// What the marks and words on the screens mean.
 const WORDS: &[(&str, &str, &str)] = &[
-    ("FILTER", "word !word", "a name has it, or has it not"),
-    ("FILTER", "svc:pay* op:*order*", "service, operation; * stands for anything"),
+    ("FILTER", "word", "a name contains it"),
+    ("FILTER", "!word", "the opposite of any term"),
+    ("FILTER", "svc:pay*", "the service's whole name"),
+    ("FILTER", "op:*order*", "the operation's whole name"),
+    ("FILTER", "kind:server", "the span kind"),
     ("FILTER", "sev>=2", "SEV2 and worse"),
     ("FILTER", "sev<=3", "SEV3 and milder"),
-    ("FILTER", "age<1h kind:server", "began within the hour; span kind"),
-    ("FILTER", "\"a b\"", "text with spaces or colons"),
-    ("READING", "S1 S2 S3 S4 S5", "page now, act, look soon, watch, note"),
-    ("READING", "xNORM", "p99 now / p99 of this hour of the week"),
-    ("READING", "23σ", "standard deviations above the mean"),
-    ("READING", "n of m", "anomalous spans of all judged"),
-    ("READING", "FACTS MODEL", "computed; suggested by the model"),
+    ("FILTER", "age<1h", "began in the last hour"),
+    ("FILTER", "\"a b\"", "text with spaces, colons"),
+    ("READING", "S1 ... S5", "page now ... only a note"),
+    ("READING", "xNORM", "p99 / this hour's normal"),
+    ("READING", "23σ", "deviations above the mean"),
+    ("READING", "n of m", "anomalous of all judged"),
+    ("READING", "FACTS", "computed, without a model"),
+    ("READING", "MODEL", "suggested, not proven"),
     ("READING", "· ? ~", "normal, absent, learning"),
 ];
 

@@ -92,61 +92,43 @@ const fn row(
 
 /// In the order of the footer and the help: what belongs to a place first, then movement, then what works everywhere.
 pub const TABLE: &[Binding] = &[
-    row(
-        &[k(KeyCode::Enter)],
-        Action::OpenTrace,
-        &[Alerts, Baseline, Analysis],
-        "trace of the selected anomaly",
-        Some("trace"),
-    ),
-    row(
-        &[k(KeyCode::Enter)],
-        Action::ShowAlertsOfService,
-        &[Services],
-        "alerts of the selected service",
-        Some("its alerts"),
-    ),
+    row(&[k(KeyCode::Enter)], Action::OpenTrace, &[Alerts, Baseline, Analysis], "trace of the anomaly", Some("trace")),
+    row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
-    row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "leave the filter as it was before", Some("as before")),
+    row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "filter as it was before", Some("as before")),
     row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
-    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show the anomalies of an alert", Some("unfold")),
-    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide the anomalies of an alert", None),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its anomalies", Some("unfold")),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its anomalies", None),
     row(&[c('J')], Action::NextAnomalous, &[Trace], "next anomalous span", Some("next anomalous")),
     row(&[c('K')], Action::PreviousAnomalous, &[Trace], "previous anomalous span", None),
-    row(&[c('a')], Action::Analyse, VIEWS, "analyse the selected anomaly with the model", Some("analyse")),
-    row(
-        &[c('r')],
-        Action::Recalculate,
-        PANES,
-        "recalculate all baselines (esc or ctrl-c cancels)",
-        Some("recalculate"),
-    ),
+    row(&[c('a')], Action::Analyse, VIEWS, "analyse it with the model", Some("analyse")),
+    row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
         PANES,
-        "show that severity and worse",
-        Some("severity"),
+        "that severity and worse",
+        Some("sev"),
     ),
-    row(&[c('0')], Action::AllSeverities, PANES, "show all severities", None),
+    row(&[c('0')], Action::AllSeverities, PANES, "all severities", None),
     row(&[c('/')], Action::StartFilter, PANES, "filter the alerts", Some("filter")),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
     row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
-    row(&[k(KeyCode::Down)], Action::Down, LISTS, "down", None),
     row(&[c('k')], Action::Up, NO_TEXT, "up", None),
+    row(&[k(KeyCode::Down)], Action::Down, LISTS, "down", None),
     row(&[c('j')], Action::Down, NO_TEXT, "down", None),
     row(&[k(KeyCode::PageUp)], Action::PageUp, LISTS, "a page up", None),
     row(&[k(KeyCode::PageDown)], Action::PageDown, LISTS, "a page down", None),
     row(&[c('g'), k(KeyCode::Home)], Action::First, NO_TEXT, "to the first", None),
     row(&[c('G'), k(KeyCode::End)], Action::Last, NO_TEXT, "to the last", None),
-    row(&[k(KeyCode::Esc)], Action::Back, VIEWS, "back one step; never quits", None),
+    row(&[k(KeyCode::Esc)], Action::Back, VIEWS, "back one step", None),
     row(&[Key::ctrl('r')], Action::PollNow, VIEWS, "poll every source now", None),
     row(&[Key::ctrl('l')], Action::Redraw, EVERYWHERE, "redraw the screen", None),
     row(&[Key::ctrl('z')], Action::Suspend, EVERYWHERE, "suspend to the shell", None),
-    row(&[Key::ctrl('c')], Action::Interrupt, EVERYWHERE, "cancel what runs, else quit", None),
-    row(&[c('?'), k(KeyCode::F(1))], Action::OpenHelp, VIEWS, "this help; typing searches it", Some("help")),
-    row(&[c('q')], Action::Leave, VIEWS, "leave the view, quit at the top", Some("quit")),
+    row(&[Key::ctrl('c')], Action::Interrupt, EVERYWHERE, "cancel what runs, or quit", None),
+    row(&[c('?'), k(KeyCode::F(1))], Action::OpenHelp, VIEWS, "this help", Some("help")),
+    row(&[c('q')], Action::Leave, VIEWS, "leave the view, or quit", Some("quit")),
 ];
 
 impl Place {
@@ -245,12 +227,12 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Place::Filter)) {
+        for row in TABLE.iter().filter(|row| row.applies(Filter)) {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE
             .iter()
-            .filter(|row| row.applies(Place::Help))
+            .filter(|row| row.applies(Help))
             .flat_map(|row| row.keys.iter().filter_map(|key| key.typed()))
             .collect();
         assert_eq!(typed_in_help, ['?'], "only the key that opened the help closes it");

@@ -394,8 +394,10 @@ impl App {
             self.recalculation_cancelled = false;
             self.view.recalculation_open = true;
         }
+        let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
         if changed
             && self.view.recalculation_open
+            && !shown_in_its_pane
             && let Some((text, trouble)) = news
         {
             self.say(text, trouble, now);

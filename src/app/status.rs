@@ -9,8 +9,17 @@ use crate::messages::{AlertView, BackFill, ServiceState, SourceKind, SourceState
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    pub text: String,
+    /// The same news in fewer and fewer words; at least one.
+    pub texts: Vec<String>,
     pub mood: Mood,
+}
+
+impl Status {
+    /// In full.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.texts.first().map_or("", String::as_str)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +43,10 @@ impl App {
             return trouble(text);
         }
         if let Some(worst) = self.alerts.open().find(|alert| alert.severity.is_at_least(NEWS)) {
-            return Status { text: self.alert_sentence(worst, now), mood: Mood::Alert(worst.severity) };
+            return Status { texts: self.alert_sentences(worst, now), mood: Mood::Alert(worst.severity) };
         }
         let text = self.learning_sentence().unwrap_or_else(|| self.normal_sentence(now));
-        Status { text, mood: Mood::Calm }
+        Status { texts: vec![text], mood: Mood::Calm }
     }
 
     /// `a normal Friday 03h`
@@ -56,7 +65,7 @@ impl App {
         };
         match Freshness::of(jaeger, now) {
             Freshness::Off => Some("Jaeger is switched off: no spans are judged.".to_owned()),
-            Freshness::Down => Some(format!("Jaeger does not answer{reason}: no spans are judged until it does.")),
+            Freshness::Down => Some(format!("Jaeger does not answer{reason}: nothing is judged.")),
             Freshness::Stale(last) => Some(format!(
                 "Jaeger has not answered for {}{reason}: what is shown is from {}.",
                 wording::age(now.since(last)),
@@ -66,23 +75,32 @@ impl App {
         }
     }
 
-    fn alert_sentence(&self, alert: &AlertView, now: Timestamp) -> String {
+    fn alert_sentences(&self, alert: &AlertView, now: Timestamp) -> Vec<String> {
         let name = wording::key(&alert.key);
+        let name = clean(&name);
         let hour = self.normal_hour();
-        let how = match alert.times_normal {
-            Some(times) if times >= 1.05 => format!("{}x slower than {hour}", wording::times(times)),
-            _ => format!("outside {hour}"),
-        };
+        let bucket = self.topics.monitor.get().map(|monitor| monitor.bucket);
+        let short_hour = bucket.map_or_else(|| "normal".to_owned(), |bucket| format!("a normal {bucket}"));
+        let times = alert.times_normal.filter(|times| *times >= 1.05).map(wording::times);
         let age = now.since(alert.first);
         let since = if age < Micros::from_secs(10) { String::new() } else { format!(" for {}", wording::age(age)) };
         let anomalous: u64 = alert.counts.iter().copied().map(u64::from).sum();
-        format!(
-            "{} {how}{since}, {} of {} spans anomalous, worst {}",
-            clean(&name),
-            wording::count(anomalous),
-            wording::count(u64::from(alert.judged).max(anomalous)),
-            wording::sigma(alert.worst_z),
-        )
+        let anomalous_of =
+            format!("{} of {}", wording::count(anomalous), wording::count(u64::from(alert.judged).max(anomalous)));
+        let worst = wording::sigma(alert.worst_z);
+        let [how, shorter, shortest] = match times {
+            Some(x) => [format!("{x}x slower than {hour}"), format!("{x}x {short_hour}"), format!("{x}x normal")],
+            None => [format!("outside {hour}"), format!("outside {short_hour}"), "not normal".to_owned()],
+        };
+        vec![
+            format!("{name} {how}{since}, {anomalous_of} spans anomalous, worst {worst}"),
+            format!("{name} {shorter}{since}, {anomalous_of} spans anomalous, worst {worst}"),
+            format!("{name} {shorter}{since}, {anomalous_of} anomalous, worst {worst}"),
+            format!("{name} {shorter}{since}, worst {worst}"),
+            format!("{name} {shorter}{since}"),
+            format!("{name} {shortest}{since}"),
+            format!("{} {shortest}{since}", clean(&alert.key.service)),
+        ]
     }
 
     fn learning_sentence(&self) -> Option<String> {
@@ -137,7 +155,7 @@ impl App {
         const MOST: usize = 5;
         let open: Vec<&AlertView> = self.alerts.open().filter(|alert| alert.severity.is_at_least(NEWS)).collect();
         if open.is_empty() {
-            return format!("{}  {}", wording::clock(now), self.status(now).text);
+            return format!("{}  {}", wording::clock(now), self.status(now).text());
         }
         let mut lines = vec![format!(
             "{}  {} open at SEV3 or worse",
@@ -158,6 +176,6 @@ impl App {
     }
 }
 
-const fn trouble(text: String) -> Status {
-    Status { text, mood: Mood::Trouble }
+fn trouble(text: String) -> Status {
+    Status { texts: vec![text], mood: Mood::Trouble }
 }

@@ -1,1 +1,352 @@
+use super::*;
+use crate::domain::{Attributes, HourOfWeek, Level, Micros, SpanId, SpanKind, TraceId};
+use crate::messages::{AlertView, Analysis, AnalysisId, AnalysisState, CommandId, SourceState, SourceView, TraceView};
 
+const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+const SIZE: (u16, u16) = (120, 40);
+
+struct Bench {
+    app: App,
+    now: Timestamp,
+    revision: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { app: App::new(SIZE).with_severity_filter(None), now: NOW, revision: 0 }
+    }
+
+    fn with(alerts: Vec<AlertView>) -> Self {
+        let mut bench = Self::new();
+        bench.tell(UpdateBody::Alerts(alerts));
+        bench
+    }
+
+    fn tell(&mut self, body: UpdateBody) -> Vec<Effect> {
+        self.revision += 1;
+        self.app.update(Msg::UpdateArrived(Update { revision: self.revision, body }), self.now)
+    }
+
+    fn press(&mut self, key: Key) -> Vec<Effect> {
+        self.app.update(Msg::KeyPressed(key), self.now)
+    }
+
+    fn keys(&mut self, keys: &str) -> Vec<Effect> {
+        keys.chars().flat_map(|c| self.press(Key::char(c))).collect()
+    }
+
+    fn code(&mut self, code: KeyCode) -> Vec<Effect> {
+        self.press(Key::plain(code))
+    }
+
+    fn analysis_text(&self) -> String {
+        analysis::lines(&self.app, 200, self.now).into_iter().map(|line| line.text + "\n").collect()
+    }
+
+    fn selected(&self) -> String {
+        self.app.view.alerts.selected.as_ref().map(|id| id.key.operation.to_string()).unwrap_or_default()
+    }
+}
+
+fn key(operation: &str) -> SpanKey {
+    SpanKey::new("order-matcher", operation, SpanKind::Server)
+}
+
+fn anomaly(operation: &str, n: u64, severity: Severity) -> Anomaly {
+    Anomaly {
+        id: AnomalyId { trace: TraceId(u128::from(n) << 104), span: SpanId(n) },
+        key: key(operation),
+        severity,
+        start: NOW - Micros::from_secs(n),
+        duration: Micros::from_millis(900 + n),
+        mean_us: 100_000.0,
+        sigma_us: 10_000.0,
+        z: 80.0 - n as f64,
+        cut_off_z: 3.0,
+        level: Level::HourOfWeek,
+        samples: 100,
+        bucket: HourOfWeek::new(4, 3),
+        error: false,
+        attributes: Attributes::default(),
+    }
+}
+
+fn alert(operation: &str, anomalies: Vec<Anomaly>) -> AlertView {
+    AlertView {
+        key: key(operation),
+        severity: anomalies.iter().map(|anomaly| anomaly.severity).min().unwrap_or(Severity::Sev5),
+        first: NOW - Micros::from_secs(300),
+        last: NOW,
+        counts: [1, 0, 0, 0, 0],
+        judged: 4,
+        worst_z: 9.0,
+        latest_z: 9.0,
+        p99_now: None,
+        p99_normal: None,
+        times_normal: Some(3.0),
+        anomalies,
+    }
+}
+
+fn three() -> Vec<AlertView> {
+    vec![
+        alert("a", vec![anomaly("a", 1, Severity::Sev1), anomaly("a", 4, Severity::Sev2)]),
+        alert("b", vec![anomaly("b", 2, Severity::Sev2)]),
+        alert("c", vec![anomaly("c", 3, Severity::Sev3)]),
+    ]
+}
+
+fn run(id: u64, anomaly: Anomaly, text: &str) -> UpdateBody {
+    UpdateBody::Analysis(Box::new(Analysis {
+        id: AnalysisId(id),
+        anomaly,
+        state: AnalysisState::Streaming,
+        model: "m".to_owned(),
+        started: NOW,
+        facts: Vec::new(),
+        metrics: Vec::new(),
+        metrics_note: None,
+        text: text.to_owned(),
+        receipt: None,
+    }))
+}
+
+fn token(id: u64, text: &str) -> UpdateBody {
+    UpdateBody::TokensArrived { analysis: AnalysisId(id), text: text.to_owned() }
+}
+
+fn show(operation: &str) -> Effect {
+    Effect::Send(CommandKind::ShowBaseline { key: key(operation) })
+}
+
+#[test]
+fn the_cursor_follows_what_it_is_on_not_its_row() {
+    let mut bench = Bench::with(three());
+    bench.keys("j");
+    assert_eq!(bench.selected(), "b");
+    let mut turned = three();
+    turned.reverse();
+    turned.insert(0, alert("new", vec![anomaly("new", 9, Severity::Sev1)]));
+    assert_eq!(bench.tell(UpdateBody::Alerts(turned)), [], "the same baseline is not asked for again");
+    assert_eq!(bench.selected(), "b");
+}
+
+#[test]
+fn an_alert_that_ends_stays_while_it_is_read() {
+    let mut bench = Bench::with(three());
+    bench.keys("j");
+    bench.tell(UpdateBody::Alerts(vec![three().remove(0)]));
+    assert_eq!(bench.selected(), "b");
+    assert_eq!(bench.app.alerts.counts(), [1, 0, 0, 0, 0], "an ended alert is not counted");
+    bench.keys("k");
+    bench.tell(UpdateBody::Alerts(vec![three().remove(0)]));
+    assert_eq!(bench.app.alerts.rows().len(), 1);
+}
+
+#[test]
+fn a_baseline_is_asked_for_once_per_selected_key() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.tell(UpdateBody::Alerts(three())), [show("a")]);
+    assert_eq!(bench.keys("l"), []);
+    assert_eq!(bench.keys("j"), [], "an anomaly of the same key");
+    assert_eq!(bench.keys("h"), []);
+    assert_eq!(bench.keys("j"), [show("b")]);
+    assert_eq!(bench.keys("G"), [show("c")]);
+    assert_eq!(bench.keys("jjj"), []);
+}
+
+#[test]
+fn text_about_one_anomaly_is_never_shown_under_another() {
+    let mut bench = Bench::with(three());
+    assert_eq!(
+        bench.keys("a"),
+        [Effect::Send(CommandKind::StartAnalysis { anomaly: anomaly("a", 1, Severity::Sev1).id })]
+    );
+    bench.tell(run(1, anomaly("a", 1, Severity::Sev1), "caused by "));
+    bench.tell(token(1, "the database"));
+    assert!(bench.analysis_text().contains("caused by the database"));
+
+    bench.keys("j");
+    assert!(!bench.analysis_text().contains("caused"), "{}", bench.analysis_text());
+    assert!(bench.analysis_text().contains("running analysis is about S1 order-matcher a"));
+    bench.tell(token(1, " and more"));
+    assert!(!bench.analysis_text().contains("more"));
+
+    bench.keys("k");
+    assert!(bench.analysis_text().contains("the database and more"), "nothing was lost meanwhile");
+}
+
+#[test]
+fn tokens_of_another_run_or_already_contained_are_dropped() {
+    let mut bench = Bench::with(three());
+    bench.tell(run(2, anomaly("a", 1, Severity::Sev1), "new "));
+    bench.tell(token(1, "FORMER"));
+    let late = Update { revision: bench.revision - 2, body: token(2, "TWICE") };
+    bench.app.update(Msg::UpdateArrived(late), NOW);
+    bench.tell(token(2, "text"));
+    assert!(bench.analysis_text().contains("new text"), "{}", bench.analysis_text());
+    assert!(!bench.analysis_text().contains("FORMER") && !bench.analysis_text().contains("TWICE"));
+}
+
+#[test]
+fn a_worse_anomaly_does_not_pull_the_analysis_away() {
+    let mut bench = Bench::with(three());
+    bench.keys("a");
+    bench.tell(run(1, anomaly("a", 1, Severity::Sev1), "words"));
+    let worse = Anomaly { z: 500.0, ..anomaly("a", 8, Severity::Sev1) };
+    bench.tell(UpdateBody::Alerts(vec![alert("a", vec![worse.clone()])]));
+    assert!(bench.analysis_text().contains("words"), "although the analysed anomaly even left the list");
+    assert_eq!(bench.keys("a"), [], "it is still running for the pinned one");
+    let cancelled = UpdateBody::Analysis(Box::new(Analysis {
+        state: AnalysisState::Cancelled,
+        ..bench.app.shown_analysis().unwrap().clone()
+    }));
+    bench.tell(cancelled);
+    assert_eq!(bench.keys("a"), [Effect::Send(CommandKind::StartAnalysis { anomaly: worse.id })]);
+}
+
+#[test]
+fn ctrl_c_cancels_first_and_quits_even_when_nothing_reacts() {
+    let mut bench = Bench::with(three());
+    bench.tell(run(1, anomaly("a", 1, Severity::Sev1), ""));
+    bench.tell(UpdateBody::Recalculation(RecalculationState::Running { keys_done: 1, keys_total: 9, started: NOW }));
+    let interrupt = Key::ctrl('c');
+    assert_eq!(bench.press(interrupt), [Effect::Send(CommandKind::CancelAnalysis)]);
+    assert_eq!(bench.press(interrupt), [Effect::Send(CommandKind::CancelRecalculation)]);
+    assert_eq!(bench.press(interrupt), [Effect::Quit]);
+}
+
+#[test]
+fn esc_cancels_a_recalculation_and_never_quits() {
+    let mut bench = Bench::with(three());
+    assert_eq!(bench.keys("r"), [Effect::Send(CommandKind::Recalculate)]);
+    bench.tell(UpdateBody::Recalculation(RecalculationState::Running { keys_done: 1, keys_total: 9, started: NOW }));
+    assert_eq!(bench.keys("r"), [], "one at a time");
+    assert_eq!(bench.code(KeyCode::Esc), [Effect::Send(CommandKind::CancelRecalculation)]);
+    bench.tell(UpdateBody::Recalculation(RecalculationState::Cancelled));
+    for _ in 0..5 {
+        assert_eq!(bench.code(KeyCode::Esc), []);
+    }
+    assert_eq!(bench.keys("q"), [Effect::Quit]);
+}
+
+#[test]
+fn the_severity_keys_show_that_severity_and_worse() {
+    let mut bench = Bench::with(three());
+    let shown = |bench: &Bench| bench.app.alerts.shown();
+    bench.keys("2");
+    assert_eq!(shown(&bench), 2);
+    bench.keys("1");
+    assert_eq!(shown(&bench), 1);
+    bench.keys("0");
+    assert_eq!(shown(&bench), 3);
+}
+
+#[test]
+fn the_filter_applies_while_typed_and_esc_takes_it_back() {
+    let mut bench = Bench::with(three());
+    bench.keys("/op:b");
+    assert_eq!(bench.app.alerts.shown(), 1);
+    bench.keys(" sev>=");
+    assert!(bench.app.view.typing.as_ref().unwrap().error.as_ref().unwrap().contains("1 to 5"));
+    assert_eq!(bench.app.alerts.shown(), 1, "the part that can be read applies");
+    bench.code(KeyCode::Enter);
+    assert!(bench.app.view.typing.is_some(), "an unreadable filter is not kept");
+    bench.keys("2");
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.view.filter_text, "op:b sev>=2");
+    bench.keys("/ x");
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.view.filter_text, "op:b sev>=2", "as it was before");
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.alerts.shown(), 3);
+}
+
+#[test]
+fn q_is_a_letter_where_text_is_typed() {
+    let mut bench = Bench::with(three());
+    assert_eq!(bench.keys("/q"), []);
+    assert_eq!(bench.app.view.filter_text, "q");
+}
+
+#[test]
+fn only_the_trace_that_was_asked_for_is_shown() {
+    let mut bench = Bench::with(three());
+    let wanted = anomaly("a", 1, Severity::Sev1).id.trace;
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::ShowTrace { trace: wanted })]);
+    let failed = |trace| {
+        let state = crate::messages::TraceState::Failed("gone".to_owned());
+        UpdateBody::Trace(Box::new(TraceView { trace, state }))
+    };
+    bench.tell(failed(TraceId(77)));
+    assert_eq!(bench.app.trace.state(wanted), None);
+    bench.tell(failed(wanted));
+    assert!(bench.app.trace.state(wanted).is_some());
+    bench.keys("q");
+    assert_eq!(bench.app.place(), Place::Alerts);
+}
+
+#[test]
+fn nothing_is_drawn_when_nothing_changed() {
+    let mut bench = Bench::with(three());
+    let before = bench.app.revision();
+    bench.keys("kX%");
+    bench.tell(UpdateBody::Alerts(three()));
+    bench.tell(UpdateBody::CommandAnswered { id: CommandId(1), outcome: Outcome::Accepted });
+    bench.app.update(Msg::Resized(SIZE.0, SIZE.1), NOW);
+    bench.app.update(Msg::Ticked, NOW + Micros(1));
+    assert_eq!(bench.app.revision(), before);
+    bench.keys("j");
+    assert_eq!(bench.app.revision(), before + 1);
+}
+
+#[test]
+fn a_tick_draws_only_when_an_age_reads_differently() {
+    let mut bench = Bench::with(three());
+    let source = SourceView {
+        kind: SourceKind::Jaeger,
+        state: SourceState::Ready,
+        last_ok: Some(NOW),
+        interval: Micros::from_secs(10),
+        detail: String::new(),
+        warning: None,
+    };
+    bench.tell(UpdateBody::Sources(vec![source]));
+    let before = bench.app.revision();
+    let next = bench.app.next_tick(NOW).unwrap();
+    assert!(next > NOW);
+    bench.app.update(Msg::Ticked, next - Micros(1));
+    assert_eq!(bench.app.revision(), before);
+    bench.app.update(Msg::Ticked, next);
+    assert_eq!(bench.app.revision(), before + 1);
+    assert!(bench.app.next_tick(next).unwrap() > next, "no busy waiting");
+}
+
+#[test]
+fn a_refused_command_says_why() {
+    let mut bench = Bench::with(three());
+    bench.keys("a");
+    let outcome = Outcome::Refused("Ollama is off.".to_owned());
+    bench.tell(UpdateBody::CommandAnswered { id: CommandId(3), outcome });
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Ollama is off.");
+    assert!(!bench.app.is_asked());
+}
+
+#[test]
+fn a_lost_monitor_is_said_and_leaving_is_one_key() {
+    let mut bench = Bench::with(three());
+    bench.tell(run(1, anomaly("a", 1, Severity::Sev1), ""));
+    bench.app.update(Msg::MonitorLost("the disk is full\u{1b}[2J".to_owned()), NOW);
+    assert_eq!(bench.app.status(NOW).text(), "The monitor ended: the disk is full·[2J");
+    assert_eq!(bench.press(Key::ctrl('c')), [Effect::Quit]);
+}
+
+#[test]
+fn the_summary_names_the_worst_alerts_and_nothing_a_terminal_obeys() {
+    let mut alerts = three();
+    alerts[0].key = SpanKey::new("evil\u{1b}[2J", "a", SpanKind::Server);
+    let bench = Bench::with(alerts);
+    let summary = bench.app.summary(NOW);
+    assert_eq!(summary.lines().count(), 4, "{summary}");
+    assert!(summary.contains("3 alerts open") && !summary.contains('\u{1b}'), "{summary}");
+}

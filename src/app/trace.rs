@@ -175,7 +175,8 @@ mod tests {
         let (parents, last) = tree(&spans);
         let data = TraceData { parents, last, ..TraceData::default() };
         for (row, span) in spans.iter().enumerate() {
-            data.branches(row, usize::from(span.depth), 100);
+            let branches = data.branches(row, usize::from(span.depth), 100);
+            assert!(branches.is_none_or(|ends| ends.len() <= usize::from(span.depth)));
         }
     }
 }

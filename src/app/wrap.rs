@@ -9,7 +9,8 @@ use crate::domain::text;
 #[must_use]
 pub fn wrap(paragraph: &str, width: usize, indent: usize) -> Vec<String> {
     let width = width.max(2);
-    let indent = indent.min(width / 2);
+    // Room for one wide character is left on every line.
+    let indent = indent.min(width / 2).min(width - 2);
     let paragraph = text::clean(paragraph);
     let mut lines = Vec::new();
     let mut line = String::new();

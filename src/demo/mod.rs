@@ -1,1 +1,15 @@
-//! (being written)
+//! The demo: a simulated crypto exchange and the HTTP endpoints of Jaeger, Prometheus and Ollama on loopback.
+//!
+//! Four services (crypto-wallet, api-gateway, exchange-api and, behind RabbitMQ, order-matcher) serve orders, transfers,
+//! sign-ins and wallet reads with a daily and weekly rhythm, and break in known ways on a schedule. The program polls the
+//! endpoints as it would poll the real servers: nothing in its main path knows that it is a demo.
+
+mod catalogue;
+mod draft;
+mod exchange;
+mod fault;
+mod flows;
+mod random;
+
+pub use exchange::{Exchange, Options};
+pub use fault::{Fault, Planned, Schedule};

@@ -247,7 +247,7 @@ impl Engine {
             entry.last_hour.insert(span.end(), span.duration, span.error);
             entry.last_seen = entry.last_seen.max(Some(span.end()));
             // A wrong clock would put samples into hours to which they do not belong.
-            let waiting = Waiting { key: index, start: span.start, duration: span.duration, error: span.error };
+            let waiting = Waiting { span: span.id, key: index, start: span.start, duration: span.duration, error: span.error };
             self.traces.wait(trace, waiting);
         }
         self.groups.judged(&entry.key);
@@ -274,7 +274,7 @@ impl Engine {
 
     fn learn_history(&mut self, window: TimeWindow, trace: &Trace) {
         let Some(start) = trace.spans.iter().map(|span| span.start).min() else { return };
-        if !window.contains(start) || self.traces.knows(trace.id) {
+        if !window.contains(start) || self.traces.was_learnt(trace.id) {
             return;
         }
         if !self.history_seen.entry(window.from).or_default().insert(trace.id) {
@@ -287,13 +287,8 @@ impl Engine {
     }
 
     fn pass_time(&mut self, now: Timestamp) {
-        for (start, spans) in self.traces.settle_until(now) {
-            if start < self.live_from {
-                continue;
-            }
-            for span in spans {
-                self.live.learn(span.key, span.start, span.duration, span.error);
-            }
+        for span in self.traces.settle_until(now, self.live_from) {
+            self.live.learn(span.key, span.start, span.duration, span.error);
         }
         self.groups.expire(now, self.detect.alert_memory());
         self.keeping.expire(now);
@@ -315,7 +310,8 @@ impl Engine {
         let slices = self.live.take(&self.keys);
         let windows = vec![TimeWindow::new(self.live_from, to.max(self.live_from))];
         self.know(&slices, &windows);
-        Some(Output::StoreLearnt(Learnt { slices, windows, settled: Some(self.traces.settled_since(to)) }))
+        let settled = Some(self.traces.learnt_outside(&self.ledger.known));
+        Some(Output::StoreLearnt(Learnt { slices, windows, settled }))
     }
 
     fn know(&mut self, slices: &BTreeMap<(SpanKey, UtcHour), Slice>, windows: &[TimeWindow]) {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::{Settled, Sketch};
-use crate::domain::{Micros, SpanId, Timestamp, Trace, TraceId};
+use crate::domain::{Micros, SpanId, TimeWindow, Timestamp, Trace, TraceId};
 
 /// A span that waits for its trace to settle before it is learnt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Waiting {
+    pub span: SpanId,
     /// Index of the key in the engine's table.
     pub key: u32,
     pub start: Timestamp,
@@ -23,8 +24,18 @@ struct Seen {
     spans: Vec<SpanId>,
     waiting: Vec<Waiting>,
     settled: bool,
+    /// Its spans were learnt from live polls, by this run or an earlier one.
+    learnt: bool,
     /// Its place in the queue of what is to happen next: settling, then forgetting.
     due: Timestamp,
+}
+
+impl Seen {
+    /// Spans that do not wait any more.
+    fn learnt_spans(&self) -> Vec<SpanId> {
+        let waiting: BTreeSet<SpanId> = self.waiting.iter().map(|waiting| waiting.span).collect();
+        self.spans.iter().copied().filter(|span| !waiting.contains(span)).collect()
+    }
 }
 
 /// Memory of recent traces.
@@ -49,8 +60,10 @@ const FIRST_SETTLE: Micros = Micros::from_secs(15);
 const ENOUGH_LAGS: u64 = 200;
 /// After this many the older half weighs no more than the newer one.
 const MANY_LAGS: u64 = 200_000;
-/// Settled traces are remembered at least this long, so that an overlapping poll finds them known.
+/// Settled traces are remembered this long, so that an overlapping poll finds them known: three times the longest reach.
 const REMEMBER: Micros = Micros::from_secs(900);
+/// Those of an earlier run may lie in a gap that back-fill comes to later.
+const REMEMBER_RESTORED: Micros = Micros::from_secs(6 * 3_600);
 
 impl Lag {
     /// A span that ended before the previous poll and was not seen then was late by at least the difference.
@@ -103,6 +116,7 @@ impl Traces {
             spans: Vec::new(),
             waiting: Vec::new(),
             settled: false,
+            learnt: false,
             due: Timestamp(i64::MIN),
         });
         self.due.remove(&(seen.due, trace.id));
@@ -130,9 +144,9 @@ impl Traces {
         }
     }
 
-    /// Gives out the spans of every trace that settled by `now`, with the trace's start, and forgets traces that no
-    /// poll will bring again.
-    pub fn settle_until(&mut self, now: Timestamp) -> Vec<(Timestamp, Vec<Waiting>)> {
+    /// Gives out what is to be learnt: the spans of every trace that settled by `now` and began at or after `live_from`.
+    /// Forgets traces that no poll will bring again.
+    pub fn settle_until(&mut self, now: Timestamp, live_from: Timestamp) -> Vec<Waiting> {
         let mut settled = Vec::new();
         while let Some((due, trace)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, trace));
@@ -141,9 +155,13 @@ impl Traces {
                 self.seen.remove(&trace);
                 continue;
             }
+            let waiting = std::mem::take(&mut seen.waiting);
+            if seen.start >= live_from {
+                seen.learnt = true;
+                settled.extend(waiting);
+            }
             seen.settled = true;
-            settled.push((seen.start, std::mem::take(&mut seen.waiting)));
-            seen.due = now + REMEMBER.max(Micros(3 * LONGEST_SETTLE.0));
+            seen.due = now + REMEMBER;
             self.due.insert((seen.due, trace));
         }
         settled
@@ -157,34 +175,35 @@ impl Traces {
         earliest.map_or(limit, |earliest| earliest.min(limit))
     }
 
-    /// Settled traces that started at or after `from`: a restart that polls from there meets them again.
+    /// Learnt traces that began outside the `known` windows: a poll or back-fill of a later run meets them again.
     #[must_use]
-    pub fn settled_since(&self, from: Timestamp) -> Vec<Settled> {
+    pub fn learnt_outside(&self, known: &[TimeWindow]) -> Vec<Settled> {
+        let covered = |start| known.iter().any(|window| window.contains(start));
         self.seen
             .iter()
-            .filter(|(_, seen)| seen.settled && seen.start >= from)
-            .map(|(trace, seen)| Settled { trace: *trace, start: seen.start, end: seen.end, spans: seen.spans.clone() })
+            .filter(|(_, seen)| seen.learnt && !covered(seen.start))
+            .map(|(trace, seen)| Settled { trace: *trace, start: seen.start, end: seen.end, spans: seen.learnt_spans() })
             .collect()
     }
 
-    /// Remembers traces that an earlier run had settled.
+    /// Remembers traces that an earlier run had learnt.
     pub fn restore(&mut self, settled: Vec<Settled>, now: Timestamp) {
         for Settled { trace, start, end, mut spans } in settled {
             spans.sort_unstable();
-            let due = now + REMEMBER;
-            self.seen.insert(trace, Seen { start, end, spans, waiting: Vec::new(), settled: true, due });
+            let due = now + REMEMBER_RESTORED;
+            self.seen.insert(trace, Seen { start, end, spans, waiting: Vec::new(), settled: true, learnt: true, due });
             self.due.insert((due, trace));
         }
     }
 
-    /// Whether the spans of this trace were learnt by a poll. Back-fill asks so as not to learn them again.
+    /// Whether this trace was learnt from a live poll. Back-fill asks, so as not to learn it again.
     #[must_use]
-    pub fn knows(&self, trace: TraceId) -> bool {
-        self.seen.contains_key(&trace)
+    pub fn was_learnt(&self, trace: TraceId) -> bool {
+        self.seen.get(&trace).is_some_and(|seen| seen.learnt)
     }
 
-    #[must_use]
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.seen.len()
     }
 }
@@ -214,8 +233,8 @@ mod tests {
         Trace { id: TraceId(id), spans: spans.iter().map(span).collect() }
     }
 
-    fn waiting(start: i64) -> Waiting {
-        Waiting { key: 0, start: secs(start), duration: Micros::from_secs(1), error: false }
+    fn waiting(span: u64, start: i64) -> Waiting {
+        Waiting { span: SpanId(span), key: 0, start: secs(start), duration: Micros::from_secs(1), error: false }
     }
 
     #[test]
@@ -230,13 +249,23 @@ mod tests {
     fn a_trace_settles_after_its_last_span_and_waits_again_when_it_grows() {
         let mut traces = Traces::default();
         traces.admit(&trace(1, &[(7, 100)]), secs(105));
-        traces.wait(TraceId(1), waiting(100));
+        traces.wait(TraceId(1), waiting(7, 100));
         let settle = traces.settle();
-        assert!(traces.settle_until(secs(101) + settle - Micros(1)).is_empty());
-        assert_eq!(traces.settle_until(secs(101) + settle), [(secs(100), vec![waiting(100)])]);
+        assert!(traces.settle_until(secs(101) + settle - Micros(1), secs(0)).is_empty());
+        assert_eq!(traces.settle_until(secs(101) + settle, secs(0)), [waiting(7, 100)]);
         traces.admit(&trace(1, &[(7, 100), (8, 110)]), secs(120));
-        traces.wait(TraceId(1), waiting(110));
-        assert_eq!(traces.settle_until(secs(200)), [(secs(100), vec![waiting(110)])], "only what is new is learnt");
+        traces.wait(TraceId(1), waiting(8, 110));
+        assert_eq!(traces.learnt_outside(&[])[0].spans, [SpanId(7)], "the late one is not learnt yet");
+        assert_eq!(traces.settle_until(secs(200), secs(0)), [waiting(8, 110)], "only what is new is learnt");
+    }
+
+    #[test]
+    fn what_began_before_the_watch_is_left_to_back_fill() {
+        let mut traces = Traces::default();
+        traces.admit(&trace(1, &[(7, 100)]), secs(105));
+        traces.wait(TraceId(1), waiting(7, 100));
+        assert!(traces.settle_until(secs(200), secs(101)).is_empty());
+        assert!(!traces.was_learnt(TraceId(1)));
     }
 
     #[test]
@@ -245,9 +274,9 @@ mod tests {
         for id in 0..100 {
             traces.admit(&trace(id, &[(1, 100)]), secs(105));
         }
-        traces.settle_until(secs(200));
+        traces.settle_until(secs(200), secs(0));
         assert_eq!(traces.len(), 100);
-        traces.settle_until(secs(2_000));
+        traces.settle_until(secs(2_000), secs(0));
         assert_eq!(traces.len(), 0);
     }
 
@@ -264,15 +293,15 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_finds_settled_traces_known_and_waiting_ones_not_learnt() {
+    fn a_restart_finds_learnt_traces_known_and_waiting_ones_not() {
         let mut before = Traces::default();
         before.admit(&trace(1, &[(7, 100)]), secs(105));
-        before.settle_until(secs(130));
+        before.settle_until(secs(130), secs(0));
         before.admit(&trace(2, &[(8, 125)]), secs(131));
         let learnt_to = before.settled_before(secs(131));
         assert!(learnt_to <= secs(116));
         let mut after = Traces::default();
-        after.restore(before.settled_since(secs(90)), secs(140));
+        after.restore(before.learnt_outside(&[TimeWindow::new(secs(0), secs(90))]), secs(140));
         assert!(after.admit(&trace(1, &[(7, 100)]), secs(141)).is_empty());
         assert_eq!(after.admit(&trace(2, &[(8, 125)]), secs(141)), [0]);
     }

@@ -1,7 +1,7 @@
 //! Why a span was slow, from what was observed: the shape of its trace, computed facts, and the prompt built from them.
 //!
-//! [`shape`] lays a trace out and says where its time went, [`facts`] turns that and the baselines into statements that
-//! hold without any model, [`prompt`] packs the statements into a token budget. Model text is never a fact.
+//! [`shape()`] lays a trace out and says where its time went, [`facts()`] turns that and the baselines into statements that
+//! hold without any model, [`prompt()`] packs the statements into a token budget. Model text is never a fact.
 
 mod contributors;
 mod facts;

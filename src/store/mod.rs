@@ -36,6 +36,8 @@ pub use self::settings::Settings;
 const CACHE_BYTES: u64 = 8 << 20;
 /// A healthy store opens in milliseconds; a damaged one may never.
 const OPEN_LIMIT: Duration = Duration::from_secs(3);
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The hour that stands for a whole day in a slice's key.
 const WHOLE_DAY: u8 = 24;
 /// Anomaly rows are also bounded in all: 64 MB at about 600 bytes each.
@@ -131,7 +133,7 @@ impl Store {
         let path = dir.join("sled");
         let (trees, notice) = match open_guarded(&path) {
             Ok(trees) => (trees, None),
-            Err(why) if why.contains("could not acquire lock") => {
+            Err(why) if is_locked(&why) => {
                 let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
                 return Err(StoreError::Owned { dir: dir.to_path_buf(), owner });
             }
@@ -483,7 +485,7 @@ fn open_guarded(path: &Path) -> Result<Trees, String> {
     std::thread::Builder::new()
         .name("store-open".to_owned())
         .spawn(move || {
-            let opened = std::panic::catch_unwind(AssertUnwindSafe(|| open_trees(&path)));
+            let opened = std::panic::catch_unwind(AssertUnwindSafe(|| open_patiently(&path)));
             let _ = tell.send(opened);
         })
         .map_err(|error| error.to_string())?;
@@ -493,6 +495,25 @@ fn open_guarded(path: &Path) -> Result<Trees, String> {
         Err(RecvTimeoutError::Timeout) => Err(format!("it did not open within {} s", OPEN_LIMIT.as_secs())),
         Err(RecvTimeoutError::Disconnected) => Err("opening it failed".to_owned()),
     }
+}
+
+/// sled frees its lock a moment after its last handle is dropped, here or in a process that is just ending.
+fn open_patiently(path: &Path) -> Result<Trees, sled::Error> {
+    let mut tries = LOCK_TRIES;
+    loop {
+        match open_trees(path) {
+            Err(error) if is_locked(&error.to_string()) && tries > 0 => {
+                tries -= 1;
+                std::thread::park_timeout(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// The error's kind does not tell a held lock from other trouble; only its text does.
+fn is_locked(why: &str) -> bool {
+    why.contains("could not acquire lock")
 }
 
 fn open_trees(path: &Path) -> Result<Trees, sled::Error> {

@@ -21,8 +21,12 @@ const LEFT: u16 = 6;
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let now = if width >= 36 { 7 } else { 0 };
-        let share = if width >= 54 { 10 } else { 0 };
+        let now = if width >= 36 { 6 } else { 0 };
+        let share = match width {
+            0..54 => 0,
+            54..70 => 8,
+            _ => 10,
+        };
         Self { name: width.saturating_sub(LEFT + now + TIMES + share + AGE), share, now }
     }
 }
@@ -36,7 +40,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
         return super::note(pen, area.body, "Waiting for the first poll.");
     }
     if app.alerts.rows().is_empty() {
-        return super::note(pen, area.body, &nothing(app));
+        return super::note(pen, area.body, &nothing(app, now));
     }
     let columns = Columns::of(area.body.width);
     let mut rows = area.body;
@@ -77,10 +81,16 @@ fn remark(app: &App) -> String {
     text
 }
 
-fn nothing(app: &App) -> String {
+fn nothing(app: &App, now: Timestamp) -> String {
     let open = app.alerts.open().count() as u64;
     if open == 0 {
-        return "No alerts. Everything judged is within its normal hour.".to_owned();
+        return if app.is_stale(now) {
+            "No alerts are known; without spans there may be trouble that nobody sees.".to_owned()
+        } else if app.topics.learning.get().is_none_or(|learning| learning.generation == 0) {
+            "No alerts yet: spans are judged once a baseline is learnt.".to_owned()
+        } else {
+            "No alerts. Everything judged is within its normal hour.".to_owned()
+        };
     }
     let hidden = wording::plural(open, "alert");
     if app.view.filter.is_empty() {
@@ -116,7 +126,7 @@ fn alert(pen: &mut Pen<'_>, app: &App, entry: &Entry, columns: &Columns, line: A
     let share = format!("{}/{}", wording::count(anomalous), wording::count(u64::from(view.judged).max(anomalous)));
     pen.put_right(x, line.y, columns.share, &share, base);
     x += columns.share;
-    let age = if entry.ended { "ended".to_owned() } else { wording::age(now.since(view.first)) };
+    let age = if entry.ended { "over".to_owned() } else { wording::age(now.since(view.first)) };
     pen.put_right(x, line.y, AGE, &age, base);
 }
 

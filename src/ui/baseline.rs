@@ -29,15 +29,11 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, area: PaneArea, stale: bool) {
         let height = (lines.len() as u16).min(body.height);
         let panel = body.below(body.height - height);
         body = body.top(body.height - height);
-        for (row, (text, heading)) in lines.iter().enumerate() {
-            let style = if *heading { pen.theme.heading() } else { Style::new() };
-            pen.put(
-                panel.x,
-                panel.y + row as u16,
-                if (row as u16) < panel.height { panel.width } else { 0 },
-                text,
-                style,
-            );
+        for (row, line) in lines.iter().enumerate().take(usize::from(panel.height)) {
+            let style = if line.heading { pen.theme.heading() } else { Style::new() };
+            let y = panel.y + row as u16;
+            let x = pen.put_start(panel.x, y, panel.width, &line.text, style);
+            pen.put(x, y, (panel.x + panel.width).saturating_sub(x), &line.name, style);
         }
     }
     let Some(view) = view else {
@@ -112,11 +108,17 @@ fn table(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     }
     let from = LABEL + NUMBER * 4 + 2;
     pen.put(area.x + from, heads.y, area.width.saturating_sub(from), "from", pen.theme.quiet());
-    let mut line = |row: u16, label: &str, numbers: [Option<Micros>; 3], n: u64, source: &str| {
+    let mut line = |row: u16, label: &str, numbers: Option<([Option<Micros>; 3], u64)>, source: &str| {
         if row >= area.height {
             return;
         }
         pen.put(area.x, area.y + row, LABEL, label, pen.theme.quiet());
+        let Some((numbers, n)) = numbers else {
+            // Without numbers their columns are free for the reason.
+            let x = area.x + LABEL + 3;
+            pen.put_start(x, area.y + row, area.width.saturating_sub(LABEL + 3), source, plain);
+            return;
+        };
         for (column, number) in numbers.into_iter().enumerate() {
             let x = area.x + LABEL + NUMBER * column as u16;
             pen.put_right(x, area.y + row, NUMBER, &super::duration(number), plain);
@@ -127,24 +129,26 @@ fn table(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     match &view.cell {
         Some(cell) => {
             let source = cell.level.describe(view.bucket);
-            line(1, "normal", [Some(cell.p50), Some(cell.p95), Some(cell.p99)], cell.samples, &source);
+            line(1, "normal", Some(([Some(cell.p50), Some(cell.p95), Some(cell.p99)], cell.samples)), &source);
         }
         None => {
             let note = view.note.as_deref().unwrap_or("not enough data");
-            line(1, "normal", [None; 3], 0, note);
+            line(1, "normal", None, note);
         }
     }
-    line(2, "now", [view.now_p50, view.now_p95, view.now_p99], view.now_samples, "last 5 min");
-    if let (Some(cell), true) = (&view.cell, area.height > 3) {
-        cut_offs(pen, cell, view, area.line(3));
+    line(2, "now", Some(([view.now_p50, view.now_p95, view.now_p99], view.now_samples)), "last 5 min");
+    if let (Some(cell), true) = (&view.cell, area.height >= TABLE) {
+        cut_offs(pen, cell, view, area.below(3).top(2));
     }
 }
 
 /// `cut-offs  S5 260ms  S4 340ms  S3 480ms  S2 790ms  S1 1.6s`, mildest first; a star where a wider level lent it.
-fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, line: Area) {
+fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, area: Area) {
+    let line = area.line(0);
     let right = line.x + line.width;
-    pen.put(line.x, line.y, line.width.min(9), "cut-offs", pen.theme.quiet());
-    let mut x = line.x + 10;
+    let gap = if line.width < 66 { 1 } else { 2 };
+    pen.put(line.x, line.y, line.width.min(8), "cut-offs", pen.theme.quiet());
+    let mut x = line.x + 8 + gap;
     let mut borrowed: Option<Level> = None;
     for severity in Severity::ALL.into_iter().rev() {
         let (cut_off, level) = (cell.cut_offs[severity.index()], cell.cut_off_levels[severity.index()]);
@@ -155,11 +159,15 @@ fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, line: Area)
         x = pen.put(x, line.y, right.saturating_sub(x), &severity.to_string(), pen.theme.quiet()) + 1;
         let cut_off = cut_off.map_or_else(|| "-".to_owned(), |at| at.to_string());
         let text = format!("{cut_off}{}", if lent { "*" } else { "" });
-        x = pen.put(x, line.y, right.saturating_sub(x), &text, Style::new()) + 2;
+        x = pen.put(x, line.y, right.saturating_sub(x), &text, Style::new()) + gap;
     }
     if let Some(level) = borrowed {
-        let text = format!("*{}", level.describe(view.bucket));
-        pen.put_start(x, line.y, right.saturating_sub(x), &text, pen.theme.quiet());
+        let text = format!("* from {}", level.describe(view.bucket));
+        if x + pen.width(&text) <= right {
+            pen.put(x, line.y, right - x, &text, pen.theme.quiet());
+        } else if area.height > 1 {
+            pen.put_right(line.x, line.y + 1, line.width, &text, pen.theme.quiet());
+        }
     }
 }
 
@@ -220,7 +228,7 @@ fn hour_and_week(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     let quiet = pen.theme.quiet();
     pen.put_start(area.x, area.y, hour, "p99, last hour", quiet);
     let normal = view.cell.as_ref().map(|cell| cell.p99);
-    let most = view.history_p99.iter().flatten().copied().chain(normal).max().unwrap_or_default();
+    let most = view.history_p99.iter().flatten().copied().chain(normal.map(charts::twice)).max().unwrap_or_default();
     let chart = area.below(1).top(HOUR - 1);
     if most > Micros::ZERO {
         let height = usize::from(chart.height);
@@ -246,7 +254,8 @@ fn hour_and_week(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
             pen.put(chart.x + LABEL, y, hour.saturating_sub(LABEL), &line, Style::new());
             if level {
                 let x = chart.x + LABEL + values * wide as u16 + 1;
-                pen.put_start(x, y, (chart.x + hour).saturating_sub(x), "normal", quiet);
+                let room = (chart.x + hour).saturating_sub(x);
+                pen.put(x, y, if room >= 6 { room } else { 0 }, "normal", quiet);
             }
         }
     } else {
@@ -278,44 +287,60 @@ fn week(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     }
 }
 
-/// The lines of the running or last recalculation, the first a heading.
-fn recalculation(app: &App) -> Vec<(String, bool)> {
-    let plain = |text: String| (text, false);
+/// A line of the recalculation's result; the name at its end may be cut in its middle.
+struct PanelLine {
+    heading: bool,
+    text: String,
+    name: String,
+}
+
+impl PanelLine {
+    fn heading(text: impl Into<String>) -> Self {
+        Self { heading: true, text: text.into(), name: String::new() }
+    }
+
+    fn plain(text: impl Into<String>) -> Self {
+        Self { heading: false, text: text.into(), name: String::new() }
+    }
+}
+
+/// The running or last recalculation.
+fn recalculation(app: &App) -> Vec<PanelLine> {
     match app.topics.recalculation.get() {
-        Some(RecalculationState::Running { keys_done, keys_total, .. }) if app.recalculation_is_running() => {
-            vec![
-                (format!("Recalculating: {keys_done} of {}", wording::plural(u64::from(*keys_total), "key")), true),
-                plain("The baselines in use stay until it is done; esc cancels.".to_owned()),
-            ]
-        }
+        Some(RecalculationState::Running { keys_done, keys_total, .. }) if app.recalculation_is_running() => vec![
+            PanelLine::heading(format!(
+                "Recalculating: {keys_done} of {}",
+                wording::plural(u64::from(*keys_total), "key")
+            )),
+            PanelLine::plain("The baselines in use stay until it is done; esc cancels."),
+        ],
         Some(RecalculationState::Done { took, generation, keys, samples, changed, compared, largest, .. }) => {
-            let size = format!(
-                "{}, {}, {took}",
-                wording::plural(u64::from(*keys), "key"),
-                wording::plural(*samples, "sample")
-            );
             let moved = format!(
                 "{} of {} moved their p99 by more than 10%",
                 wording::count(u64::from(*changed)),
                 wording::plural(u64::from(*compared), "bucket"),
             );
-            let mut lines =
-                vec![(format!("Recalculated: generation {generation} in use ({size})"), true), plain(moved)];
-            lines.extend(largest.iter().take(6).map(|cell| plain(changed_cell(cell))));
+            let (keys, samples) = (wording::plural(u64::from(*keys), "key"), wording::plural(*samples, "sample"));
+            let mut lines = vec![
+                PanelLine::heading(format!("Recalculated: generation {generation} in use")),
+                PanelLine::plain(format!("{keys}, {samples}, {took}")),
+                PanelLine::plain(moved),
+            ];
+            lines.extend(largest.iter().take(6).map(changed_cell));
             lines
         }
         Some(RecalculationState::Cancelled) => {
-            vec![("Recalculation cancelled: the baselines are as before.".to_owned(), true)]
+            vec![PanelLine::heading("Recalculation cancelled: the baselines are as before.")]
         }
-        Some(RecalculationState::Failed(why)) => vec![(format!("Recalculation failed: {why}"), true)],
+        Some(RecalculationState::Failed(why)) => vec![PanelLine::heading(format!("Recalculation failed: {why}"))],
         Some(RecalculationState::Never | RecalculationState::Running { .. }) | None => Vec::new(),
     }
 }
 
-fn changed_cell(cell: &ChangedCell) -> String {
+fn changed_cell(cell: &ChangedCell) -> PanelLine {
     let change = (cell.p99_after.0 as f64 / cell.p99_before.0.max(1) as f64 - 1.0) * 100.0;
-    let numbers = format!("{} {:>6} -> {:>6} {change:>+6.0}%", cell.bucket, cell.p99_before, cell.p99_after);
-    format!("  {numbers}  {}", wording::key(&cell.key))
+    let text = format!("  {}  {:>6} -> {:>6} {change:>+5.0}%  ", cell.bucket, cell.p99_before, cell.p99_after);
+    PanelLine { heading: false, text, name: wording::key(&cell.key) }
 }
 
 /// The short form where panes are tabs: what the selected row of a list is about.

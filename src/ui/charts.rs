@@ -15,12 +15,17 @@ fn ratio_height(ratio: f64) -> usize {
     height.clamp(0.0, 7.0).round() as usize
 }
 
-/// Durations as heights against the largest of them or of `normal`.
+/// Durations as heights against the largest of them or twice `normal`: a normal hour lies at half height.
 #[must_use]
 pub fn durations(values: &[Option<Micros>], normal: Option<Micros>) -> String {
-    let most = values.iter().flatten().copied().chain(normal).max().unwrap_or_default();
+    let most = values.iter().flatten().copied().chain(normal.map(twice)).max().unwrap_or_default();
     let height = |us: u64| ((us as f64 / most.0.max(1) as f64) * 7.0).round().clamp(0.0, 7.0) as usize;
     values.iter().map(|value| value.map_or(' ', |value| BARS[height(value.0)])).collect()
+}
+
+#[must_use]
+pub const fn twice(duration: Micros) -> Micros {
+    Micros(duration.0.saturating_mul(2))
 }
 
 /// Shares as heights, in at most `columns` columns; bins are summed where there are more bins than columns.

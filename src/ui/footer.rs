@@ -60,14 +60,14 @@ pub fn input(pen: &mut Pen<'_>, line: &LineInput, x: u16, y: u16, width: u16) ->
     end.max(cursor + 1)
 }
 
-/// Keys in the order of the table, as many as fit; the way to all the others is always among them.
+/// Keys in the order of the table, as many as fit; the ways to all the others and out come first.
 fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let place = app.place();
     let rows = || TABLE.iter().filter(|row| row.applies(place)).filter_map(|row| row.footer.map(|word| (row, word)));
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
             let word = if row.action == Action::Leave && app.view.trace.is_some() { "back" } else { word };
-            (row.short_label(), word, row.action == Action::OpenHelp)
+            (row.short_label(), word, matches!(row.action, Action::OpenHelp | Action::Leave))
         })
         .collect();
     let length = |(keys, word, _): &(String, &str, bool)| pen.width(keys) + 1 + pen.width(word) + 2;

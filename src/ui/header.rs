@@ -89,11 +89,15 @@ fn sentence(pen: &mut Pen<'_>, app: &App, line: Area, x: u16, now: Timestamp) {
         Mood::Trouble => pen.theme.trouble(),
         Mood::Alert(severity) => pen.theme.severity(severity),
     };
-    pen.put_start(x, line.y, (line.x + line.width).saturating_sub(x + 1), &status.text, style);
+    let room = (line.x + line.width).saturating_sub(x + 1);
+    let fitting = status.texts.iter().find(|text| pen.width(text) <= room);
+    let text = fitting.or(status.texts.last()).map_or("", String::as_str);
+    pen.put_start(x, line.y, room, text, style);
 }
 
 fn tabs(pen: &mut Pen<'_>, app: &App, line: Area) {
-    pen.rule(line, "", pen.theme.quiet(), "tab", pen.theme.quiet());
+    let quiet = pen.theme.quiet();
+    pen.rule(line, "", quiet, "tab", quiet);
     let mut x = line.x + 2;
     let services = app.topics.services.get().map_or(0, Vec::len);
     for pane in Pane::ALL {
@@ -105,6 +109,12 @@ fn tabs(pen: &mut Pen<'_>, app: &App, line: Area) {
             pane => pane.name().to_owned(),
         };
         let text = if focused { format!(" [{name}] ") } else { format!(" {name} ") };
-        x = pen.put(x, line.y, (line.x + line.width).saturating_sub(x + 7), &text, pen.theme.title(focused)) + 1;
+        x = pen.put(
+            x,
+            line.y,
+            (line.x + line.width).saturating_sub(x + 7),
+            &text,
+            super::pen::lifted(pen.theme.title(focused)),
+        ) + 1;
     }
 }

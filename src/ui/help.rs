@@ -14,9 +14,10 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area) {
     let right = screen.x + screen.width;
     x = pen.put_start(x, screen.y, right.saturating_sub(x), "type to search: ", quiet);
     footer::input(pen, &view.query, x, screen.y, right.saturating_sub(x));
-    pen.rule(screen.line(1), "", quiet, "", quiet);
     let layout = help::Columns::of((screen.width, screen.height));
     let lines = help::lines(view.place, view.query.text());
+    let more = if layout.last_offset(lines.len()) > 0 { "↑↓ more" } else { "" };
+    pen.rule(screen.line(1), "", quiet, more, quiet);
     if lines.is_empty() {
         super::note(pen, screen.below(2), "Nothing is called that; backspace widens the search.");
     }
@@ -25,16 +26,16 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area) {
     for (number, line) in lines.iter().skip(first).take(layout.height * layout.count).enumerate() {
         let x = screen.x + 1 + width * (number / layout.height) as u16;
         let y = screen.y + 2 + (number % layout.height) as u16;
-        let room = width.saturating_sub(2);
+        let room = width.saturating_sub(1);
         match line {
             help::Line::Gap => {}
             help::Line::Group(name) => {
                 pen.put(x, y, room, name, pen.theme.heading());
             }
             help::Line::Row(row) => {
-                let keys = room.min(17);
-                pen.put(x + 2, y, keys.saturating_sub(1), &row.keys, Style::new());
-                pen.put_start(x + 2 + keys, y, room.saturating_sub(2 + keys), row.text, quiet);
+                let end = pen.put(x + 1, y, room.saturating_sub(1), &row.keys, Style::new());
+                let text = (x + 13).max(end + 1);
+                pen.put_start(text, y, (x + room).saturating_sub(text), row.text, quiet);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::glyphs;
@@ -92,6 +92,7 @@ impl<'b> Pen<'b> {
         let line: String = std::iter::repeat_n(glyphs::RULE, usize::from(area.width)).collect();
         self.put(area.x, area.y, area.width, &line, quiet);
         let inner = area.width.saturating_sub(6);
+        let title_style = lifted(title_style);
         let mut x = area.x + 2;
         let mut left = inner;
         if !title.is_empty() && inner > 0 {
@@ -105,10 +106,15 @@ impl<'b> Pen<'b> {
             let width = self.width(remark).min(left - 1);
             let at = (area.x + area.width).saturating_sub(width + 3).max(x);
             self.put(at - 1, area.y, 1, " ", quiet);
-            let end = self.put(at, area.y, width, remark, remark_style);
+            let end = self.put(at, area.y, width, remark, lifted(remark_style));
             self.put(end, area.y, 1, " ", quiet);
         }
     }
+}
+
+/// A style on top of a dim rule: dim only if it says so itself.
+pub fn lifted(style: Style) -> Style {
+    if style.add_modifier.contains(Modifier::DIM) { style } else { style.remove_modifier(Modifier::DIM) }
 }
 
 /// At most `width` columns, cut in the middle: both ends of a name tell more than its start alone.

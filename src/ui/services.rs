@@ -17,16 +17,17 @@ struct Columns {
     history: u16,
 }
 
-const P99: u16 = 7;
+const P99: u16 = 6;
 const TIMES: u16 = 6;
 const LEFT: u16 = 4;
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let rate = if width >= 38 { 6 } else { 0 };
-        let errors = if width >= 46 { 6 } else { 0 };
-        let history = if width >= 56 { 17 } else { 0 };
-        let name = width.saturating_sub(LEFT + rate + errors + P99 + TIMES + history);
+        let rate = if width >= 38 { 5 } else { 0 };
+        let errors = if width >= 46 { 5 } else { 0 };
+        let history = if width >= 56 { 16 } else { 0 };
+        // Wider than any name needs, the numbers would stand too far from it.
+        let name = width.saturating_sub(LEFT + rate + errors + P99 + TIMES + history).min(36);
         Self { name, rate, errors, history }
     }
 }
@@ -42,7 +43,12 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
         return super::note(pen, area.body, "Waiting for the first poll.");
     };
     if services.is_empty() {
-        return super::note(pen, area.body, "No service has sent a span yet.");
+        let text = if app.is_stale(now) {
+            "No service is known: no span could be fetched."
+        } else {
+            "No service has sent a span yet."
+        };
+        return super::note(pen, area.body, text);
     }
     let columns = Columns::of(area.body.width);
     let mut rows = area.body;
@@ -68,7 +74,7 @@ fn heads(pen: &mut Pen<'_>, columns: &Columns, line: Area) {
         x += width;
     }
     if columns.history > 0 {
-        pen.put(x + 2, line.y, columns.history - 2, "LAST 60 MIN", quiet);
+        pen.put(x + 1, line.y, columns.history - 1, "LAST 60 MIN", quiet);
     }
 }
 
@@ -116,7 +122,7 @@ fn row(pen: &mut Pen<'_>, service: &ServiceView, columns: &Columns, line: Area, 
     x += TIMES;
     if columns.history > 0 {
         let style = if service.severity.is_none() { quiet } else { base };
-        let shown = service.history.len().saturating_sub(usize::from(columns.history - 2));
-        pen.put(x + 2, line.y, columns.history - 2, &charts::ratios(&service.history[shown..]), style);
+        let shown = service.history.len().saturating_sub(usize::from(columns.history - 1));
+        pen.put(x + 1, line.y, columns.history - 1, &charts::ratios(&service.history[shown..]), style);
     }
 }

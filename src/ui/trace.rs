@@ -25,7 +25,7 @@ impl Columns {
         let own = if width >= 60 { 8 } else { 0 };
         let normal = if width >= 100 { 8 } else { 0 };
         let left = width.saturating_sub(1 + DURATION + SEVERITY + own + normal);
-        let name = (left * 9 / 20).min(60);
+        let name = if width < 100 { left.saturating_sub(24).max(left * 9 / 20) } else { left * 9 / 20 }.min(60);
         Self { name, bars: left - name, own, normal }
     }
 }
@@ -47,7 +47,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, layout: &TraceLa
         }
     };
     let legend = format!("{} critical path, {} other; NORMAL = p99 of this hour", glyphs::CRITICAL, glyphs::RULE);
-    let place = format!("{} of {}", wording::count(cursor.row as u64 + 1), wording::plural(spans.len() as u64, "span"));
+    let place = format!("span {} of {}", cursor.row + 1, spans.len());
     let remark = if layout.rule.width >= 100 { format!("{legend}, {place}") } else { place };
     pen.rule(layout.rule, "Waterfall", pen.theme.title(true), &remark, quiet);
     if let Some(state) = state {
@@ -137,9 +137,9 @@ fn row(
     let plain = Style::new();
     let mut x = line.x + 1;
     let end = x + columns.name.saturating_sub(1);
-    // At most half of the column is for the tree; deeper spans say their depth instead.
+    // A dozen columns are left for the name; deeper spans say their depth instead of showing their branches.
     let depth = usize::from(span.depth);
-    let tree = match app.trace.branches(number, depth, usize::from(columns.name / 4)) {
+    let tree = match app.trace.branches(number, depth, usize::from(columns.name.saturating_sub(12) / 2)) {
         Some(ends) => branches(&ends),
         None => format!("{}{depth} ", glyphs::FOLDED),
     };

@@ -237,7 +237,7 @@ fn anomaly(key: &SpanKey, n: u64, severity: Severity, duration: u64, z: f64, sec
         .into_iter()
         .collect::<Attributes>();
     let id = AnomalyId {
-        trace: TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_0000 + (u128::from(n) << 100)),
+        trace: TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_0000 + (u128::from(n) << 106)),
         span: SpanId(0x10 + n),
     };
     Anomaly {

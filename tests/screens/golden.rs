@@ -1,7 +1,6 @@
 //! Frames as text: the cells, and where it matters a second layer that names each cell's style.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use ratatui::Terminal;
@@ -53,7 +52,8 @@ fn text(buffer: &Buffer) -> String {
             text.push_str(cell.symbol());
             covered = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
         }
-        writeln!(out, "{}", text.trim_end()).unwrap();
+        out.push_str(text.trim_end());
+        out.push('\n');
     }
     out
 }
@@ -64,10 +64,11 @@ fn styles(buffer: &Buffer) -> String {
     let mut out = String::new();
     for line in lines(buffer) {
         let letters: String = line.iter().map(|cell| letter(cell, &mut names)).collect();
-        writeln!(out, "{}", letters.trim_end()).unwrap();
+        out.push_str(letters.trim_end());
+        out.push('\n');
     }
     for (letter, name) in names {
-        writeln!(out, "{letter} = {name}").unwrap();
+        out.push_str(&format!("{letter} = {name}\n"));
     }
     out
 }
@@ -102,7 +103,7 @@ fn letter(cell: &Cell, names: &mut BTreeMap<char, String>) -> char {
         .entry(letter)
         .and_modify(|known| {
             if !known.contains(&name) {
-                known.push_str(&format!(" | {name}"))
+                known.push_str(&format!(" | {name}"));
             }
         })
         .or_insert(name);
@@ -122,17 +123,15 @@ pub fn check_styled(stage: &Stage, look: Look, name: &str) {
 fn compare(name: &str, shown: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(format!("{name}.txt"));
     if std::env::var_os("SPANWATCH_BLESS").is_some() {
-        std::fs::write(&path, shown).unwrap();
+        assert!(std::fs::write(&path, shown).is_ok(), "{} cannot be written", path.display());
         return;
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = |(expected, shown): &(&str, &str)| expected != shown;
-    if let Some((line, (expected, shown))) =
-        expected.lines().zip(shown.lines()).enumerate().find(|(_, pair)| differs(pair))
-    {
-        panic!(
+    for (number, (expected, shown)) in expected.lines().zip(shown.lines()).enumerate() {
+        assert!(
+            expected == shown,
             "{name}, line {}:\n  expected {expected}\n  shown    {shown}\nSPANWATCH_BLESS=1 takes the new frame",
-            line + 1
+            number + 1
         );
     }
     assert_eq!(expected.lines().count(), shown.lines().count(), "{name}: number of lines");

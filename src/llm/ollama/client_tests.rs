@@ -185,13 +185,17 @@ async fn an_answer_comes_in_tokens_and_everything_is_sent_explicitly() {
 #[tokio::test]
 async fn pieces_may_be_cut_anywhere_and_hold_many_lines() {
     let body = format!("{}{}\r\n\n{DONE}\n", token("é漢"), token("字 ok").trim_end());
+    let mut replies = Vec::new();
     for cut in 0..body.len() {
         let (pieces, stream) = mpsc::channel(3);
         pieces.send(Ok(Bytes::copy_from_slice(&body.as_bytes()[..cut]))).await.unwrap();
         pieces.send(Ok(Bytes::copy_from_slice(&body.as_bytes()[cut..]))).await.unwrap();
-        drop(pieces);
-        let server = server(vec![Reply::Stream(stream)], LOADED).await;
-        let events = events(&ollama(&server.url)).await;
+        replies.push(Reply::Stream(stream));
+    }
+    let server = server(replies, LOADED).await;
+    let ollama = ollama(&server.url);
+    for cut in 0..body.len() {
+        let events = events(&ollama).await;
         assert_eq!(text_of(&events), "é漢字 ok", "cut at {cut}");
         assert_eq!(done(&events).tokens, Some(20));
     }

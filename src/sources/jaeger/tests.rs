@@ -51,12 +51,12 @@ impl Fake {
         self
     }
 
-    fn select(&self, from: i64, to: i64, limit: usize) -> Result<Vec<(u64, i64)>, Response> {
+    fn select(&self, from: i64, to: i64, limit: usize) -> Result<Vec<(u64, i64)>, Box<Response>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.most.is_some_and(|most| limit > most) {
             let text = "search depth must be greater than 0 and less than max traces";
             let body = json!({"data": null, "errors": [{"code": 500, "msg": text}]});
-            return Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{body}\n")).into_response());
+            return Err(Box::new((StatusCode::INTERNAL_SERVER_ERROR, format!("{body}\n")).into_response()));
         }
         let within = |start: i64| self.ignores_window || (from..=to).contains(&start);
         let mut found: Vec<_> = self.traces.iter().copied().filter(|(_, start)| within(*start)).collect();
@@ -106,7 +106,7 @@ async fn legacy_search(State(fake): State<Arc<Fake>>, Query(query): Params) -> R
             let data: Vec<Value> = found.iter().map(|(id, start)| legacy_trace(&fake, *id, *start)).collect();
             json!({"data": data, "errors": null}).to_string().into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
@@ -128,7 +128,7 @@ async fn v3_search(State(fake): State<Arc<Fake>>, Query(query): Params) -> Respo
             let resources: Vec<Value> = found.iter().map(|(id, start)| v3_trace(*id, *start)).collect();
             json!({"result": {"resourceSpans": resources}}).to_string().into_response()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 

@@ -1,0 +1,181 @@
+//! The store on a real disk: what it keeps, what it refuses, and what survives.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use spanwatch::baseline::{Generation, KeyBuilder, Learnt, Settings, Settled, Slice};
+use spanwatch::domain::{
+    Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, TimeWindow,
+    Timestamp, TraceId, UtcHour,
+};
+use spanwatch::store::{Store, StoreError};
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, now()).unwrap().store
+}
+
+fn key(operation: &str) -> SpanKey {
+    SpanKey::new("cart", operation, SpanKind::Server)
+}
+
+fn slice(durations: impl IntoIterator<Item = u64>) -> Slice {
+    let mut slice = Slice::default();
+    durations.into_iter().for_each(|us| slice.insert(Micros(us), false));
+    slice
+}
+
+fn window(from_hour: i32, to_hour: i32) -> TimeWindow {
+    TimeWindow::new(UtcHour(from_hour).start(), UtcHour(to_hour).start())
+}
+
+fn learnt(operation: &str, hour: i32, durations: impl IntoIterator<Item = u64>) -> Learnt {
+    Learnt {
+        slices: [((key(operation), UtcHour(hour)), slice(durations))].into(),
+        windows: vec![window(hour, hour + 1)],
+        settled: None,
+    }
+}
+
+/// The samples of one key, whatever rows they stand in.
+fn samples(store: &Store, operation: &str) -> u64 {
+    let mut builder = KeyBuilder::new(Calendar::utc());
+    store.distribution(&key(operation), Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap().count()
+}
+
+fn anomaly(start: Timestamp, span: u64) -> Anomaly {
+    Anomaly {
+        id: AnomalyId { trace: TraceId(1), span: SpanId(span) },
+        key: key("GET /"),
+        severity: Severity::Sev2,
+        start,
+        duration: Micros(5_000),
+        mean_us: 1_000.0,
+        sigma_us: 100.0,
+        z: 40.0,
+        cut_off_z: 3.0,
+        level: Level::HourOfWeek,
+        samples: 500,
+        bucket: HourOfWeek::new(4, 3),
+        error: false,
+        attributes: [("order.pair", "BTC/USD")].into_iter().collect::<Attributes>(),
+    }
+}
+
+#[test]
+fn what_was_learnt_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let settled = vec![Settled { trace: TraceId(9), start: Timestamp(1), end: Timestamp(2), spans: vec![SpanId(3)] }];
+    {
+        let store = open(dir.path());
+        store.learn(&learnt("GET /", 100, [10, 20]), true).unwrap();
+        store.learn(&Learnt { settled: Some(settled.clone()), ..learnt("GET /", 101, [30]) }, false).unwrap();
+        store.learn(&learnt("PUT /", 100, [7]), true).unwrap();
+    }
+    let store = open(dir.path());
+    let ledger = store.ledger().unwrap();
+    assert_eq!(ledger.known, [window(100, 102)], "windows that touch are one");
+    assert_eq!((ledger.samples, ledger.settled), (4, settled));
+    assert_eq!(ledger.keys, [key("GET /"), key("PUT /")]);
+    assert_eq!((samples(&store, "GET /"), samples(&store, "PUT /")), (3, 1));
+}
+
+#[test]
+fn hours_and_whole_days_merge_and_fold_without_losing_a_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let hour = 24 * 20_000;
+    store.learn(&learnt("GET /", hour, 0..50), true).unwrap();
+    store.learn(&learnt("GET /", hour, 50..80), false).unwrap();
+    store.learn(&learnt("GET /", hour + 1, 0..20), false).unwrap();
+    assert_eq!(samples(&store, "GET /"), 100);
+    store.tidy(UtcHour(hour + 30).start(), 30, 30).unwrap();
+    assert_eq!(samples(&store, "GET /"), 100);
+    store.reopen().unwrap();
+    assert_eq!(samples(&store, "GET /"), 100);
+    store.tidy(UtcHour(hour + 24 * 40).start(), 30, 30).unwrap();
+    assert_eq!(samples(&store, "GET /"), 0, "older than is kept");
+}
+
+#[test]
+fn a_generation_comes_back_bit_for_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut made = Generation::default();
+    for number in 1..=4 {
+        store.learn(&learnt("GET /", 24 * 20_000 + number, (0..600).map(|i| i * i)), true).unwrap();
+        let mut builder = KeyBuilder::new(Calendar::utc());
+        let mut keys = BTreeMap::new();
+        for (id, key) in store.keys() {
+            assert_eq!(store.read_slices(id, &mut builder).unwrap(), 0);
+            keys.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
+        }
+        made = Generation { number: number as u64, made_at: Timestamp(i64::from(number)), keys };
+        store.save_generation(&made).unwrap();
+    }
+    drop(store);
+    assert_eq!(open(dir.path()).generation().unwrap(), made);
+}
+
+#[test]
+fn anomalies_are_kept_in_order_and_for_as_long_as_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let day = |n: i64| Timestamp::from_secs(1_795_000_000 + n * 86_400);
+    for (n, span) in [(3, 1), (1, 2), (2, 3), (-40, 4)] {
+        store.record_anomaly(&anomaly(day(n), span)).unwrap();
+    }
+    store.forget_anomaly(day(2), anomaly(day(2), 3).id).unwrap();
+    store.tidy(day(4), 30, 30).unwrap();
+    let kept = store.anomalies_since(Timestamp(i64::MIN)).unwrap();
+    assert_eq!(kept, [anomaly(day(1), 2), anomaly(day(3), 1)]);
+    assert_eq!(store.anomalies_since(day(2)).unwrap(), [anomaly(day(3), 1)]);
+}
+
+#[test]
+fn a_second_owner_is_told_who_the_first_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path());
+    match Store::open(dir.path(), now()) {
+        Err(error @ StoreError::Owned { .. }) => {
+            let text = error.to_string();
+            assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+            assert!(text.contains("--store-dir"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_set_aside_and_nothing_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = open(dir.path());
+        store.learn(&learnt("GET /", 100, 0..1_000), true).unwrap();
+    }
+    let files = |path: &Path| -> Vec<_> {
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    std::fs::write(dir.path().join("sled/conf"), b"this is no configuration of a store").unwrap();
+    let opened = Store::open(dir.path(), now()).unwrap();
+    let notice = opened.notice.expect("a person is told");
+    assert!(notice.contains("set aside") && notice.contains("unreadable"), "{notice}");
+    let aside = files(dir.path()).into_iter().find(|path| path.to_string_lossy().contains("sled.unreadable-"));
+    assert!(aside.is_some_and(|aside| files(&aside).iter().any(|file| file.ends_with("db"))));
+    assert_eq!(opened.store.ledger().unwrap().samples, 0);
+    opened.store.learn(&learnt("GET /", 100, [1]), true).unwrap();
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let error = Store::open(&file.join("store"), now()).unwrap_err().to_string();
+    assert!(error.contains("file/store"), "{error}");
+}
