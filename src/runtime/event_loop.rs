@@ -1,10 +1,12 @@
 //! The loop: wait once, drain, draw once.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::Event;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{MonitorEnd, Wires};
@@ -101,12 +103,8 @@ pub async fn run<S: Screen>(
             }
             Woken::FrameOut | Woken::Due => {}
         }
-        for _ in 0..DRAIN {
-            match input.next().now_or_never() {
-                Some(Some(Ok(event))) => batch.input(event),
-                Some(_) => return Ok(Exit::HungUp),
-                None => break,
-            }
+        if !drain(&mut input, &mut batch).await {
+            return Ok(Exit::HungUp);
         }
         for _ in 0..DRAIN {
             match wires.updates.try_recv() {
@@ -145,6 +143,24 @@ pub async fn run<S: Screen>(
             shown.draw(app, screen, look, clock())?;
         }
     }
+}
+
+/// Takes what the terminal has ready, without waiting; false when the terminal went away.
+///
+/// Polled with this task's own waker. `now_or_never` would leave crossterm's stream with a waker that wakes nobody, and
+/// the stream keeps the first one it was given: every key after the first would wait for something else to happen.
+async fn drain(input: &mut (impl Stream<Item = io::Result<Event>> + Unpin), batch: &mut Batch) -> bool {
+    poll_fn(|context| {
+        for _ in 0..DRAIN {
+            match input.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(event))) => batch.input(event),
+                Poll::Ready(_) => return Poll::Ready(false),
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(true)
+    })
+    .await
 }
 
 async fn monitor_end(ended: &mut Option<MonitorEnd>) -> Result<(), String> {
