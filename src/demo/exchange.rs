@@ -7,7 +7,7 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use super::catalogue::{AttributeSink, Context, Op, Service};
+use super::catalogue::{AttributeSink, Op, Service};
 use super::draft::{Draft, Part, Place};
 use super::fault::{Fault, Planned, Schedule};
 use super::flows::Flow;
