@@ -175,7 +175,7 @@ mod tests {
         assert!(flat.iter().all(|w| w.length() <= HOUR && UtcHour::of(w.from) == UtcHour::of(w.to - Micros(1))));
         assert_eq!(flat.iter().map(|w| w.length().0).sum::<u64>(), whole.length().0 - 30 * HOUR.0);
         let firsts: Vec<i32> = days.iter().map(|day| UtcHour::of(day[0].from).day()).collect();
-        assert_eq!(firsts, [3, 2, 1, 4], "the hour that is going on is read last");
+        assert_eq!(firsts, [4, 3, 2, 1, 4], "the hour that is going on is read last");
     }
 
     #[test]

@@ -152,7 +152,7 @@ mod tests {
         Anomaly, AnomalyId, Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, Timestamp,
         TraceId,
     };
-    use crate::messages::{AnalysisId, AnalysisState};
+    use crate::messages::{Analysis, AnalysisId, AnalysisState};
 
     fn analysis(id: u64, text: &str) -> UpdateBody {
         UpdateBody::Analysis(Box::new(Analysis {
