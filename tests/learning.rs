@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use spanwatch::baseline::{self, KeyBuilder, gaps};
 use spanwatch::detect;
 use spanwatch::domain::{
-    Attributes, Calendar, HourOfWeek, Level, Micros, Span, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp, Trace, TraceId,
+    Attributes, Calendar, HourOfWeek, Level, Micros, Span, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp, Trace,
+    TraceId,
 };
 use spanwatch::engine::{Engine, Input, Output, Resumed};
 use spanwatch::messages::BackFill;
@@ -101,7 +102,8 @@ impl Monitor {
                 self.engine.step(Input::HistoryRead { window, traces: backend(shown, window, now) }, now);
             }
             self.engine.step(Input::HistoryWindowRead(window), now);
-            let outputs = self.engine.step(Input::HistoryEnded { windows: vec![window], progress: BackFill::Done }, now);
+            let outputs =
+                self.engine.step(Input::HistoryEnded { windows: vec![window], progress: BackFill::Done }, now);
             self.perform(outputs);
         }
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use spanwatch::baseline::{Generation, KeyBuilder, Learnt, Settings, Settled, Slice};
 use spanwatch::domain::{
-    Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, TimeWindow,
-    Timestamp, TraceId, UtcHour,
+    Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind,
+    TimeWindow, Timestamp, TraceId, UtcHour,
 };
 use spanwatch::store::{Store, StoreError};
 
@@ -158,9 +158,8 @@ fn a_store_that_cannot_be_read_is_set_aside_and_nothing_is_deleted() {
         let store = open(dir.path());
         store.learn(&learnt("GET /", 100, 0..1_000), true).unwrap();
     }
-    let files = |path: &Path| -> Vec<_> {
-        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
-    };
+    let files =
+        |path: &Path| -> Vec<_> { std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect() };
     std::fs::write(dir.path().join("sled/conf"), b"this is no configuration of a store").unwrap();
     let opened = Store::open(dir.path(), now()).unwrap();
     let notice = opened.notice.expect("a person is told");

@@ -66,7 +66,7 @@ fn parts(config: &Config, store_dir: &Path) -> Result<Parts, Failure> {
         store_dir: store_dir.to_owned(),
         jaeger: jaeger.map_err(|error| Failure::Sentence(format!("jaeger: {error}; {}", error.hint())))?,
         prometheus: prometheus.map_err(|error| Failure::Sentence(format!("prometheus: {error}; {}", error.hint())))?,
-        ollama: ollama.map_err(|error| Failure::Sentence(format!("ollama: {error}; {}", error.hint())))?,
+        ollama: ollama.map_err(|error| Failure::Sentence(format!("ollama: {error}")))?,
     })
 }
 
