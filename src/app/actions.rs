@@ -155,11 +155,11 @@ impl App {
 
     fn show_alerts_of_service(&mut self, now: Timestamp) {
         let Some(name) = self.view.service.clone() else { return };
-        let text = if name.contains([' ', '"', '*', '!']) {
-            // Such a name cannot be written as svc:, so it is searched as a word.
+        let text = if name.contains(|c: char| c.is_whitespace() || c == '"') {
+            // Such a name cannot be written as svc=, so it is searched as text.
             format!("\"{}\"", name.replace('"', " ").trim())
         } else {
-            format!("svc:{name}")
+            format!("svc={name}")
         };
         if let Ok(filter) = Filter::parse(&text) {
             self.view.filter = filter;

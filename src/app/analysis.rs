@@ -4,7 +4,7 @@
 use super::App;
 use super::wording;
 use super::wrap::wrap;
-use crate::domain::{Anomaly, Timestamp};
+use crate::domain::{Anomaly, Timestamp, text};
 use crate::messages::{Analysis, AnalysisState, MetricReading, PromptReceipt};
 
 /// How a line is meant.
@@ -107,7 +107,7 @@ pub fn describe(anomaly: &Anomaly) -> String {
     format!(
         "{} {} {} {} trace {}",
         anomaly.severity,
-        wording::key(&anomaly.key),
+        text::middle(&wording::key(&anomaly.key), 120),
         anomaly.duration,
         wording::time_of_day(anomaly.start),
         anomaly.id.trace.short(),

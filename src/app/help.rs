@@ -16,6 +16,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("FILTER", "!word", "the opposite of any term"),
     ("FILTER", "svc:pay*", "the service's whole name"),
     ("FILTER", "op:*order*", "the operation's whole name"),
+    ("FILTER", "svc=pay op=x", "exactly that name"),
     ("FILTER", "kind:server", "the span kind"),
     ("FILTER", "sev>=2", "SEV2 and worse"),
     ("FILTER", "sev<=3", "SEV3 and milder"),

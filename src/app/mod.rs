@@ -25,7 +25,7 @@ pub use trace::{TraceCursor, TraceData};
 pub use wrap::wrap;
 
 use crate::domain::filter::Filter;
-use crate::domain::{Anomaly, AnomalyId, Severity, SpanKey, Timestamp};
+use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Timestamp};
 use crate::messages::{CommandKind, Outcome, RecalculationState, ServiceView, SourceKind, Update, UpdateBody};
 use freshness::Freshness;
 use keymap::Place;
@@ -105,6 +105,13 @@ pub struct Message {
     at: Timestamp,
 }
 
+impl Message {
+    /// A remark goes by itself after a while; what went wrong stays until somebody pressed a key.
+    fn expires(&self) -> Option<Timestamp> {
+        (!self.trouble).then(|| self.at + Micros::from_secs(30))
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct App {
     size: (u16, u16),
@@ -157,6 +164,9 @@ impl App {
             Msg::UpdateArrived(update) => self.take(update, now),
             Msg::Ticked => {
                 let due = self.due.is_some_and(|due| now >= due);
+                if self.view.message.as_ref().and_then(Message::expires).is_some_and(|at| now >= at) {
+                    self.view.message = None;
+                }
                 if due && self.view.filter.depends_on_time() {
                     self.arrange(now);
                 }
@@ -203,8 +213,9 @@ impl App {
         });
         let ages = alerts.chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
-        let filter = self.view.filter.depends_on_time().then(|| now + crate::domain::Micros::from_secs(10));
-        sources.chain(ages).chain(filter).chain([wording::clock_changes(now)]).min()
+        let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
+        let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
+        sources.chain(ages).chain(filter).chain(message).chain([wording::clock_changes(now)]).min()
     }
 
     #[must_use]
@@ -393,6 +404,8 @@ impl App {
         if changed && running && !was_running {
             self.recalculation_cancelled = false;
             self.view.recalculation_open = true;
+            // Its progress says more than that it was asked for.
+            self.view.message = None;
         }
         let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
         if changed

@@ -350,3 +350,43 @@ fn the_summary_names_the_worst_alerts_and_nothing_a_terminal_obeys() {
     assert_eq!(summary.lines().count(), 4, "{summary}");
     assert!(summary.contains("3 alerts open") && !summary.contains('\u{1b}'), "{summary}");
 }
+
+#[test]
+fn a_remark_goes_by_itself_and_trouble_stays() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Notice("Learnt 30 days.".to_owned()));
+    let mut now = NOW;
+    while bench.app.view.message.is_some() && now < NOW + Micros::from_secs(120) {
+        now = bench.app.next_tick(now).unwrap();
+        bench.app.update(Msg::Ticked, now);
+    }
+    assert_eq!(now, NOW + Micros::from_secs(30));
+    bench.tell(UpdateBody::CommandAnswered { id: CommandId(3), outcome: Outcome::Refused("No.".to_owned()) });
+    bench.app.update(Msg::Ticked, NOW + Micros::from_secs(3_600));
+    assert!(bench.app.view.message.is_some());
+}
+
+#[test]
+fn enter_on_a_service_shows_the_alerts_of_exactly_that_service() {
+    let mut alerts = three();
+    alerts[1].key = SpanKey::new("order-matcher-canary", "b", SpanKind::Server);
+    let mut bench = Bench::with(alerts);
+    let service = |name: &str| ServiceView {
+        service: name.to_owned(),
+        state: crate::messages::ServiceState::Judged,
+        severity: None,
+        spans_per_s: 1.0,
+        error_share: None,
+        worst_operation: Some(SpanKey::new(name, "worst", SpanKind::Server)),
+        p99_now: None,
+        times_normal: None,
+        operations: 1,
+        last_seen: None,
+        history: Vec::new(),
+    };
+    bench.tell(UpdateBody::Services(vec![service("order-matcher"), service("other")]));
+    let asked = bench.code(KeyCode::BackTab);
+    assert!(matches!(&asked[..], [Effect::Send(CommandKind::ShowBaseline { key })] if &*key.operation == "worst"));
+    bench.code(KeyCode::Enter);
+    assert_eq!((bench.app.place(), bench.app.alerts.shown()), (Place::Alerts, 2));
+}

@@ -55,7 +55,8 @@ impl Generation {
     #[must_use]
     pub fn full_share(&self) -> f64 {
         let used = |key: &KeyBaseline| key.week_samples.iter().filter(|n| **n > 0).count();
-        let (full, all) = self.keys.values().fold((0, 0), |(full, all), key| (full + key.full_buckets(), all + used(key)));
+        let (full, all) =
+            self.keys.values().fold((0, 0), |(full, all), key| (full + key.full_buckets(), all + used(key)));
         if all == 0 { 0.0 } else { full as f64 / all as f64 }
     }
 

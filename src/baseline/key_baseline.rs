@@ -89,9 +89,7 @@ impl KeyBuilder {
         let all = self.week.iter().map(|slice| &slice.durations).chain(&sketches);
         let mut cells: Vec<(u8, Cell)> = all
             .enumerate()
-            .filter_map(|(at, sketch)| {
-                Cell::of(sketch, level_at(at), min_samples, rules).map(|cell| (at as u8, cell))
-            })
+            .filter_map(|(at, sketch)| Cell::of(sketch, level_at(at), min_samples, rules).map(|cell| (at as u8, cell)))
             .collect();
         // Wider cells stand later in the list and keep their own cut-offs until they, too, have borrowed: from the
         // widest to the most specific, each sees what the wider ones answer by themselves.
@@ -161,8 +159,7 @@ impl KeyBaseline {
     pub fn from_cells(samples: u64, week_samples: Vec<u32>, cells: Vec<(u8, Cell)>) -> Option<Self> {
         let ascending = cells.is_sorted_by(|(a, _), (b, _)| a < b);
         let known = cells.last().is_none_or(|(at, _)| usize::from(*at) < CELLS);
-        (ascending && known && week_samples.len() == HourOfWeek::COUNT)
-            .then_some(Self { samples, week_samples, cells })
+        (ascending && known && week_samples.len() == HourOfWeek::COUNT).then_some(Self { samples, week_samples, cells })
     }
 }
 
@@ -198,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_most_specific_level_with_ten_samples_answers() {
-        let rows = [(MONDAY, row(&[(3, 12, 1_000), (4, 4, 2_000)])), (MONDAY + 1, row(&[(4, 8, 3_000), (5, 9, 4_000)]))];
+        let rows =
+            [(MONDAY, row(&[(3, 12, 1_000), (4, 4, 2_000)])), (MONDAY + 1, row(&[(4, 8, 3_000), (5, 9, 4_000)]))];
         let baseline = build(Calendar::utc(), &rows);
         let level = |day, hour| baseline.answer(HourOfWeek::new(day, hour)).map(|(level, cell)| (level, cell.samples));
         assert_eq!(level(0, 3), Some((Level::HourOfWeek, 12)));

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn times_are_read_strictly() {
-        let minute = |text: &str| Settings { recalculate_at: text.into(), ..Settings::default() }.recalculation_minute();
+        let minute =
+            |text: &str| Settings { recalculate_at: text.into(), ..Settings::default() }.recalculation_minute();
         assert_eq!(minute("04:10"), Some(250));
         for bad in ["24:00", "04:60", "0410", "", "4:1", "-1:00"] {
             assert_eq!(minute(bad), None, "{bad:?}");

@@ -238,10 +238,7 @@ static OPERATIONS: [Operation; Op::COUNT] = [
     },
     Operation { fixed: DB, ..plain(ExchangeApi, "UPDATE orders", Client, 6_000.0, 0.35) },
     plain(CryptoWallet, "order.response.received", Internal, 4_000.0, 0.25),
-    Operation {
-        entry: Some(("POST", "/transfers")),
-        ..plain(CryptoWallet, "btc.transfer", Internal, 12_000.0, 0.25)
-    },
+    Operation { entry: Some(("POST", "/transfers")), ..plain(CryptoWallet, "btc.transfer", Internal, 12_000.0, 0.25) },
     Operation { fixed: POSTED, http_ok: 202, ..plain(CryptoWallet, "HTTP POST /transfers", Client, 8_000.0, 0.3) },
     Operation {
         fixed: &[("http.route", "/api/transfers")],

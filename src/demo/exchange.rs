@@ -7,7 +7,7 @@
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use super::catalogue::{AttributeSink, Context, Op, Service};
+use super::catalogue::{AttributeSink, Op, Service};
 use super::draft::{Draft, Part, Place};
 use super::fault::{Fault, Planned, Schedule};
 use super::flows::Flow;
@@ -77,17 +77,10 @@ impl Exchange {
         let mut next = [false, true].into_iter().cycle();
         let mut resource = |service: Service| {
             let next = next.next() == Some(true);
-            Arc::new(Attributes::from_iter([
-                ("host.name", service.host()),
-                ("service.version", service.version(next)),
-            ]))
+            Arc::new(Attributes::from_iter([("host.name", service.host()), ("service.version", service.version(next))]))
         };
         let names = Names {
-            keys: Op::ALL
-                .into_iter()
-                .map(Op::of)
-                .map(|op| SpanKey::new(op.service.name(), op.name, op.kind))
-                .collect(),
+            keys: Op::ALL.into_iter().map(Op::of).map(|op| SpanKey::new(op.service.name(), op.name, op.kind)).collect(),
             resources: Service::ALL.into_iter().map(|service| [resource(service), resource(service)]).collect(),
         };
         Self { options, injected: Vec::new(), names: Arc::new(names) }
@@ -240,9 +233,9 @@ impl Exchange {
         let context = Flow::new(random, chance, faults, Self::pace(begin), &mut spans).play(at, number);
         let place = Place { cell, index, detached: false };
         let split = spans.iter().find(|span| span.op == Op::OrderMatch).is_some_and(|span| {
-            faults.iter().any(|planned| {
-                planned.fault == Fault::BrokenContext && planned.window.contains(Timestamp(span.start))
-            })
+            faults
+                .iter()
+                .any(|planned| planned.fault == Fault::BrokenContext && planned.window.contains(Timestamp(span.start)))
         });
         if split {
             let detached = Place { detached: true, ..place };

@@ -152,9 +152,7 @@ impl Planned {
 
     /// How far the fault has come at `at`: 0 at its start, 1 at its end; `None` outside.
     pub(super) fn progress(&self, at: Timestamp) -> Option<f64> {
-        self.window
-            .contains(at)
-            .then(|| at.since(self.window.from).0 as f64 / self.window.length().0.max(1) as f64)
+        self.window.contains(at).then(|| at.since(self.window.from).0 as f64 / self.window.length().0.max(1) as f64)
     }
 }
 

@@ -96,10 +96,7 @@ impl<'a> Flow<'a> {
     }
 
     fn active(&self, fault: Fault, at: i64) -> Option<f64> {
-        self.faults
-            .iter()
-            .filter(|planned| planned.fault == fault)
-            .find_map(|planned| planned.progress(Timestamp(at)))
+        self.faults.iter().filter(|planned| planned.fault == fault).find_map(|planned| planned.progress(Timestamp(at)))
     }
 
     /// Draws how long an operation's own work takes at `at`, in microseconds.
@@ -328,9 +325,10 @@ impl<'a> Flow<'a> {
     fn mark_losses(&mut self) {
         let lost = |span: &Record| {
             span.op.service() == Service::ApiGateway
-                && self.faults.iter().any(|planned| {
-                    planned.fault == Fault::LostSpans && planned.window.contains(Timestamp(span.start))
-                })
+                && self
+                    .faults
+                    .iter()
+                    .any(|planned| planned.fault == Fault::LostSpans && planned.window.contains(Timestamp(span.start)))
         };
         for span in self.spans.iter_mut() {
             span.lost = lost(span);

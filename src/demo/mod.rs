@@ -9,7 +9,16 @@ mod draft;
 mod exchange;
 mod fault;
 mod flows;
+mod jaeger;
+mod ollama;
+mod prometheus;
 mod random;
+mod script;
+mod search;
+mod serve;
+mod wire;
+mod world;
 
 pub use exchange::{Exchange, Options};
 pub use fault::{Fault, Planned, Schedule};
+pub use serve::{DemoError, ServeOptions, Served, serve};

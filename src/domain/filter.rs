@@ -7,6 +7,7 @@
 //! | `match` | a service or operation whose name contains the word, in any case |
 //! | `"a b"` | the same for text with spaces or colons |
 //! | `svc:pay*`, `op:*order*` | the whole name, `*` standing for anything; without a `*` the name contains it |
+//! | `svc=pay`, `op=x` | exactly that name |
 //! | `kind:server` | the span kind |
 //! | `sev>=2` | SEV2 **and worse**; `sev>2` worse than SEV2, `sev=2`, `sev<=3` SEV3 and milder, `sev<3` |
 //! | `age<1h`, `age>=10m` | how long ago it began (`s`, `m`, `h`, `d`) |
@@ -51,9 +52,10 @@ enum Test {
     Age(Relation, Micros),
 }
 
-/// Pieces of a name between stars, in lower case.
+/// What a name is to be like, in lower case; `Whole` has the pieces between stars.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pattern {
+    Exactly(String),
     Contains(String),
     Whole(Vec<String>),
 }
@@ -154,6 +156,7 @@ impl Pattern {
     fn matches(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let pieces = match self {
+            Self::Exactly(text) => return name == *text,
             Self::Contains(text) => return name.contains(text.as_str()),
             Self::Whole(pieces) => pieces,
         };
@@ -229,6 +232,8 @@ fn field_test(field: &str, relation: Relation, value: &str, sign: &str, whole: &
             Err(FilterError(format!("{field} is a name: write {example}.")))
         } else if value.is_empty() {
             Err(FilterError(format!("{field}: needs a name after it: write {example}.")))
+        } else if sign == "=" {
+            Ok(test(Pattern::Exactly(value.to_lowercase())))
         } else {
             Ok(test(Pattern::new(value)))
         }
@@ -306,6 +311,8 @@ mod tests {
             ("svc:o*r-*er", true),
             ("svc:order*order*", false),
             ("svc:matcher*", false),
+            ("svc=order", false),
+            ("svc=Order-Matcher", true),
             ("!svc:pay*", true),
             ("op:order.match", true),
             ("op:*.*match*", true),

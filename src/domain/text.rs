@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn long_names_keep_both_ends() {
-        assert_eq!(middle("SELECT orders WHERE id", 9), "SELE… id");
+        assert_eq!(middle("SELECT orders WHERE id", 9), "SELE…E id");
         assert_eq!(middle("short", 9), "short");
         assert_eq!(middle("abc", 2), "ab");
     }

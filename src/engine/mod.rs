@@ -14,7 +14,8 @@ use std::sync::Arc;
 use crate::baseline::{self, Generation, Learnt, Ledger, Sketch, Slice, unite};
 use crate::detect::{self, Verdict};
 use crate::domain::{
-    Anomaly, AnomalyId, Calendar, HourOfWeek, Level, Micros, Span, SpanKey, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    Anomaly, AnomalyId, Calendar, HourOfWeek, Level, Micros, Span, SpanKey, TimeWindow, Timestamp, Trace, TraceId,
+    UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -247,11 +248,14 @@ impl Engine {
             entry.last_hour.insert(span.end(), span.duration, span.error);
             entry.last_seen = entry.last_seen.max(Some(span.end()));
             // A wrong clock would put samples into hours to which they do not belong.
-            let waiting = Waiting { span: span.id, key: index, start: span.start, duration: span.duration, error: span.error };
+            let waiting =
+                Waiting { span: span.id, key: index, start: span.start, duration: span.duration, error: span.error };
             self.traces.wait(trace, waiting);
         }
         self.groups.judged(&entry.key);
-        let Some((level, cell)) = entry.baseline.as_deref().and_then(|baseline| baseline.answer(bucket)) else { return };
+        let Some((level, cell)) = entry.baseline.as_deref().and_then(|baseline| baseline.answer(bucket)) else {
+            return;
+        };
         if let Verdict::Exceeded(exceedance) = detect::judge_by(span, level, cell) {
             let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;

@@ -182,7 +182,12 @@ impl Traces {
         self.seen
             .iter()
             .filter(|(_, seen)| seen.learnt && !covered(seen.start))
-            .map(|(trace, seen)| Settled { trace: *trace, start: seen.start, end: seen.end, spans: seen.learnt_spans() })
+            .map(|(trace, seen)| Settled {
+                trace: *trace,
+                start: seen.start,
+                end: seen.end,
+                spans: seen.learnt_spans(),
+            })
             .collect()
     }
 

@@ -37,7 +37,8 @@ impl Engine {
 
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {
         let recent = self.counters.trace_starts.now(now).durations.count();
-        let since = self.counters.started.map_or(WINDOW, |started| now.since(started)).clamp(Micros::from_secs(1), WINDOW);
+        let since =
+            self.counters.started.map_or(WINDOW, |started| now.since(started)).clamp(Micros::from_secs(1), WINDOW);
         MonitorView {
             started: self.counters.started.unwrap_or(now),
             last_poll: self.polled_to,
@@ -55,8 +56,13 @@ impl Engine {
         let wanted = Micros(u64::from(self.baseline.history_days) * day.0);
         let newest = self.ledger.known.last().map_or(self.live_from, |window| window.to);
         let oldest = newest - wanted;
-        let known: u64 =
-            self.ledger.known.iter().map(|window| window.to.since(window.from.max(oldest)).0).sum::<u64>().min(wanted.0);
+        let known: u64 = self
+            .ledger
+            .known
+            .iter()
+            .map(|window| window.to.since(window.from.max(oldest)).0)
+            .sum::<u64>()
+            .min(wanted.0);
         let hours = |length: Micros| (length.secs() / 3_600) as u32;
         Output::Tell(UpdateBody::Learning(LearningView {
             keys: self.keys.iter().count() as u32,
@@ -85,7 +91,9 @@ impl Engine {
         }
         let mut views: Vec<ServiceView> = services
             .into_iter()
-            .map(|(service, entries)| self.service_view(&service, &entries, severities.get(&*service).copied(), bucket, now))
+            .map(|(service, entries)| {
+                self.service_view(&service, &entries, severities.get(&*service).copied(), bucket, now)
+            })
             .collect();
         views.sort_by(|a, b| {
             let rank = |view: &ServiceView| view.severity.map_or(u8::MAX, Severity::number);

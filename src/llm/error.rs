@@ -88,6 +88,22 @@ pub enum LlmError {
 }
 
 impl LlmError {
+    /// A few words for a header.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Absent { why, .. } => why.clone(),
+            Self::NotOllama { .. } => "not Ollama".to_owned(),
+            Self::HostRefused { .. } => "403 host refused".to_owned(),
+            Self::Unauthorized { .. } => "401 unauthorized".to_owned(),
+            Self::ModelMissing { .. } => "model missing".to_owned(),
+            Self::Busy { .. } => "busy".to_owned(),
+            Self::Refused { status, .. } => status.to_string(),
+            Self::Address { .. } | Self::Client { .. } => "bad address".to_owned(),
+            _ => "failing".to_owned(),
+        }
+    }
+
     /// Whether the same request may succeed a moment later. Only true of errors that come before the first token.
     #[must_use]
     pub(super) const fn may_pass(&self) -> bool {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::domain::{Anomaly, AnomalyId, MetricSample, Timestamp, Trace};
+use crate::domain::{Anomaly, AnomalyId, MetricSample, Trace};
 use crate::engine::Engine;
 use crate::evidence::{self, Material, Metric, Normal, Prompt};
-use crate::llm::ollama::{LlmError, LlmEvent, Ollama};
+use crate::llm::{LlmError, LlmEvent, Ollama, Request};
 use crate::messages::{
     Analysis, AnalysisId, AnalysisState, MetricReading, Outcome, PromptReceipt, SourceKind, UpdateBody,
 };
@@ -29,10 +29,6 @@ const LOOK: Duration = Duration::from_secs(60);
 /// A prompt that the server finds too long is shortened to this share, so many times.
 const SHORTEN_TO: f64 = 0.7;
 const SHORTENINGS: usize = 3;
-/// Room for the chat template around the prompt, in tokens.
-const TEMPLATE_TOKENS: u64 = 64;
-/// A context this small still gets a prompt of the bare facts.
-const SMALLEST_PROMPT: u64 = 256;
 
 #[derive(Debug)]
 pub struct Analyst {
@@ -49,9 +45,15 @@ enum Order {
 #[derive(Debug)]
 enum Step {
     Found(Box<Anomaly>),
-    Gathered { facts: Vec<String>, metrics: Vec<MetricReading>, metrics_note: Option<String> },
+    Gathered {
+        facts: Vec<String>,
+        metrics: Vec<MetricReading>,
+        metrics_note: Option<String>,
+    },
     PromptBuilt(PromptReceipt),
     Model(LlmEvent),
+    /// There will be no model text, for this reason; the facts stand.
+    NoModel(String),
 }
 
 #[derive(Debug, Clone)]
@@ -194,10 +196,9 @@ impl Actor {
                 analysis.state = AnalysisState::Streaming;
             }
             Step::Model(LlmEvent::Done(done)) => {
-                if let (Some(receipt), Some(counted)) = (&mut analysis.receipt, done.prompt_tokens) {
-                    // The estimate is within a few tens of per cent; half of it missing is no estimation error.
-                    receipt.truncated_by_server = counted * 2 < receipt.tokens;
-                    receipt.tokens = counted;
+                if let Some(receipt) = &mut analysis.receipt {
+                    receipt.truncated_by_server = done.truncated_by_server;
+                    receipt.tokens = done.prompt_tokens.unwrap_or(receipt.tokens);
                 }
                 analysis.state = AnalysisState::Done {
                     tokens: done.tokens,
@@ -207,6 +208,7 @@ impl Actor {
                 self.board.ready(SourceKind::Ollama, self.clock.now());
             }
             Step::Model(LlmEvent::Failed(error)) => analysis.state = AnalysisState::Failed(error.to_string()),
+            Step::NoModel(why) => analysis.state = AnalysisState::Failed(why),
         }
         self.mailbox.tell(UpdateBody::Analysis(Box::new(analysis.clone())));
     }
@@ -227,7 +229,7 @@ async fn look_regularly(ollama: Option<Arc<Ollama>>, board: Board, clock: Clock)
             Ok(found) => {
                 board.change(SourceKind::Ollama, |source| {
                     source.detail = ollama.model().to_owned();
-                    source.warning = (!found.model_present).then(|| "model missing".to_owned());
+                    source.warning = (!found.present).then(|| "model missing".to_owned());
                 });
                 board.ready(SourceKind::Ollama, clock.now());
             }
@@ -245,8 +247,10 @@ async fn analyse(sources: Sources, id: AnomalyId, tell: mpsc::Sender<Step>) {
     if tell.send(Step::Found(Box::new(anomaly.clone()))).await.is_err() {
         return;
     }
-    let (trace, (readings, metrics_note)) =
-        tokio::join!(fetch_trace(sources.jaeger.as_deref(), id), fetch_metrics(sources.prometheus.as_deref(), &anomaly));
+    let (trace, (readings, metrics_note)) = tokio::join!(
+        fetch_trace(sources.jaeger.as_deref(), id),
+        fetch_metrics(sources.prometheus.as_deref(), &anomaly)
+    );
     let metrics: Vec<MetricReading> = readings.iter().map(reading_view).collect();
     let (about, seen, beside) = (anomaly.clone(), trace.clone(), metrics.iter().map(metric).collect::<Vec<_>>());
     let facts = ask(&sources.to_core, move |engine| facts_of(engine, &about, seen.as_ref(), &beside)).await;
@@ -256,38 +260,45 @@ async fn analyse(sources: Sources, id: AnomalyId, tell: mpsc::Sender<Step>) {
         return;
     }
     let Some(ollama) = &sources.ollama else {
-        let _ = tell.send(Step::Model(LlmEvent::Failed(LlmError::SwitchedOff))).await;
+        let why = "no model is asked (ollama.enabled is false); the facts are complete without one";
+        let _ = tell.send(Step::NoModel(why.to_owned())).await;
         return;
     };
-    let context = ollama.context_tokens();
-    let mut budget = context.saturating_sub(ollama.answer_tokens() + TEMPLATE_TOKENS).max(SMALLEST_PROMPT);
-    let material = Material { anomaly: &anomaly, facts: &facts, trace: trace.as_ref(), redact: true };
-    for _ in 0..=SHORTENINGS {
+    let settings = ollama.settings();
+    let mut budget = settings.prompt_budget();
+    let material = Material { anomaly: &anomaly, facts: &facts, trace: trace.as_ref(), redact: settings.redact };
+    let mut tries = 0..=SHORTENINGS;
+    while tries.next().is_some() {
         let prompt = evidence::prompt(material, budget);
-        if tell.send(Step::PromptBuilt(receipt(&prompt, context))).await.is_err() {
+        budget = (prompt.tokens_estimate.min(budget) as f64 * SHORTEN_TO) as u64;
+        if tell.send(Step::PromptBuilt(receipt(&prompt, settings.num_ctx.into()))).await.is_err() {
             return;
         }
-        if !stream(ollama, &prompt, &tell).await {
-            return;
+        match stream(ollama, prompt, &tell).await {
+            Some(error) if tries.is_empty() => {
+                let _ = tell.send(Step::Model(LlmEvent::Failed(error))).await;
+            }
+            Some(_) => {}
+            None => return,
         }
-        budget = ((prompt.tokens_estimate.min(budget) as f64) * SHORTEN_TO) as u64;
     }
-    let _ = tell.send(Step::Model(LlmEvent::Failed(LlmError::PromptTooLong))).await;
 }
 
-/// Streams one prompt. True if the server found it too long.
-async fn stream(ollama: &Ollama, prompt: &Prompt, tell: &mpsc::Sender<Step>) -> bool {
+/// Streams one prompt. Gives the error back if the server found the prompt too long: a shorter one may do.
+async fn stream(ollama: &Ollama, prompt: Prompt, tell: &mpsc::Sender<Step>) -> Option<LlmError> {
     let (out, mut events) = mpsc::channel(64);
-    let streaming = async {
-        ollama.stream(&prompt.system, &prompt.user, out).await;
-    };
+    let request = Request { system: prompt.system, user: prompt.user, tokens_estimate: prompt.tokens_estimate };
+    let streaming = async move { ollama.stream(&request, &out).await };
     let passing = async {
-        let mut too_long = false;
+        let mut too_long = None;
         while let Some(event) = events.recv().await {
-            if matches!(event, LlmEvent::Failed(LlmError::PromptTooLong)) {
-                too_long = true;
-            } else if tell.send(Step::Model(event)).await.is_err() {
-                break;
+            match event {
+                LlmEvent::Failed(error @ LlmError::PromptTooLong { .. }) => too_long = Some(error),
+                event => {
+                    if tell.send(Step::Model(event)).await.is_err() {
+                        break;
+                    }
+                }
             }
         }
         too_long

@@ -14,8 +14,9 @@ use crate::sources::jaeger::Jaeger;
 
 use super::clock::Clock;
 use super::core::{Beginning, ToCore};
+use super::jitter;
 use super::poller::Roster;
-use super::{jitter, parts};
+use super::reading::read;
 
 const HOUR: Micros = Micros::from_secs(3_600);
 const DAY: Micros = Micros::from_secs(86_400);
@@ -151,21 +152,7 @@ async fn read_window(
     services: &[String],
 ) -> Result<(), SourceError> {
     for service in services {
-        let (out, mut batches) = mpsc::channel(4);
-        let read = async {
-            let report = jaeger.search(service, window, &out).await;
-            drop(out);
-            report
-        };
-        let take = async {
-            while let Some(traces) = batches.recv().await {
-                if to_core.send(ToCore::Step(Input::HistoryRead { window, traces })).await.is_err() {
-                    break;
-                }
-            }
-        };
-        let (report, ()) = tokio::join!(read, take);
-        report?;
+        read(jaeger, service, window, to_core, |traces| Input::HistoryRead { window, traces }).await?;
     }
     let _ = to_core.send(ToCore::Step(Input::HistoryWindowRead(window))).await;
     Ok(())
@@ -188,7 +175,7 @@ mod tests {
         assert!(flat.iter().all(|w| w.length() <= HOUR && UtcHour::of(w.from) == UtcHour::of(w.to - Micros(1))));
         assert_eq!(flat.iter().map(|w| w.length().0).sum::<u64>(), whole.length().0 - 30 * HOUR.0);
         let firsts: Vec<i32> = days.iter().map(|day| UtcHour::of(day[0].from).day()).collect();
-        assert_eq!(firsts, [3, 2, 1, 4], "the hour that is going on is read last");
+        assert_eq!(firsts, [4, 3, 2, 1, 4], "the hour that is going on is read last");
     }
 
     #[test]

@@ -149,9 +149,10 @@ impl State {
 mod tests {
     use super::*;
     use crate::domain::{
-        Anomaly, AnomalyId, Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, Timestamp, TraceId,
+        Anomaly, AnomalyId, Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind, Timestamp,
+        TraceId,
     };
-    use crate::messages::{AnalysisId, AnalysisState};
+    use crate::messages::{Analysis, AnalysisId, AnalysisState};
 
     fn analysis(id: u64, text: &str) -> UpdateBody {
         UpdateBody::Analysis(Box::new(Analysis {

@@ -27,7 +27,8 @@ pub struct MetricsPoller {
 impl MetricsPoller {
     /// Polls until nobody listens any more.
     pub async fn run(self) {
-        let mut backoff = Backoff::new(self.interval.as_std(), (self.interval.as_std() * 4).max(std::time::Duration::from_secs(120)));
+        let mut backoff =
+            Backoff::new(self.interval.as_std(), (self.interval.as_std() * 4).max(std::time::Duration::from_secs(120)));
         let mut probed = false;
         while !self.to_core.is_closed() {
             let result = async {

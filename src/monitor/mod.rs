@@ -11,6 +11,7 @@ mod core;
 mod mailbox;
 mod metrics;
 mod poller;
+mod reading;
 mod recalculation;
 mod settings;
 
@@ -24,7 +25,9 @@ use tokio::task::JoinHandle;
 use crate::domain::{Micros, TimeWindow};
 use crate::engine::Input;
 use crate::llm::ollama::Ollama;
-use crate::messages::{Command, CommandKind, Outcome, SourceKind, SourceState, TraceState, TraceView, Update, UpdateBody};
+use crate::messages::{
+    Command, CommandKind, Outcome, SourceKind, SourceState, TraceState, TraceView, Update, UpdateBody,
+};
 use crate::sources::jaeger::Jaeger;
 use crate::sources::prometheus::Prometheus;
 use crate::store::{self, StoreError};
@@ -341,9 +344,7 @@ async fn recalculate_nightly(
     let mut made_at = beginning.generation_at;
     loop {
         let now = clock.now();
-        if core::recalculation_due(&settings, made_at, now)
-            && to_core.send(ToCore::Recalculate(None)).await.is_err()
-        {
+        if core::recalculation_due(&settings, made_at, now) && to_core.send(ToCore::Recalculate(None)).await.is_err() {
             return;
         }
         // From here on only a newly passed schedule counts.

@@ -15,6 +15,7 @@ use crate::sources::jaeger::Jaeger;
 use super::board::Board;
 use super::clock::Clock;
 use super::core::ToCore;
+use super::reading::read;
 use super::{jitter, parts};
 
 /// Services are listed again, and all of them polled, every so many polls; otherwise only those where traces begin:
@@ -50,7 +51,11 @@ impl Roster {
     /// The services to ask: where traces begin, and every other service too in a sweep, or while none is known.
     #[must_use]
     pub fn to_ask(&self, sweep: bool) -> Vec<String> {
-        self.all.iter().filter(|service| sweep || self.entries.is_empty() || self.entries.contains(*service)).cloned().collect()
+        self.all
+            .iter()
+            .filter(|service| sweep || self.entries.is_empty() || self.entries.contains(*service))
+            .cloned()
+            .collect()
     }
 
     /// Learns where these traces begin.
@@ -108,7 +113,8 @@ fn next_window(polled_to: Timestamp, now: Timestamp, interval: Micros, settle: M
 impl Poller {
     /// Polls until nobody listens any more.
     pub async fn run(self, live_from: Timestamp) {
-        let mut backoff = Backoff::new(self.interval.as_std(), (self.interval.as_std() * 6).max(std::time::Duration::from_secs(60)));
+        let mut backoff =
+            Backoff::new(self.interval.as_std(), (self.interval.as_std() * 6).max(std::time::Duration::from_secs(60)));
         let mut polled_to = live_from;
         let mut roster = Roster::default();
         let mut incomplete = Incomplete::default();
@@ -181,24 +187,12 @@ impl Poller {
         let mut clipped = 0;
         for window in parts(whole, LONGEST_WINDOW) {
             for service in roster.to_ask(sweep) {
-                let (out, mut batches) = mpsc::channel(4);
-                let reading = self.jaeger.search(&service, window, &out);
-                let taking = async {
-                    while let Some(traces) = batches.recv().await {
-                        roster.note(&traces);
-                        traces.iter().for_each(|trace| incomplete.note(trace));
-                        if self.to_core.send(ToCore::Step(Input::TracesPolled(traces))).await.is_err() {
-                            break;
-                        }
-                    }
-                };
-                let read = async {
-                    let report = reading.await;
-                    drop(out);
-                    report
-                };
-                let (report, ()) = tokio::join!(read, taking);
-                clipped += report?.clipped.len();
+                let report = read(&self.jaeger, &service, window, &self.to_core, |traces| {
+                    roster.note(&traces);
+                    traces.iter().for_each(|trace| incomplete.note(trace));
+                    Input::TracesPolled(traces)
+                });
+                clipped += report.await?.clipped.len();
             }
             let _ = self.to_core.send(ToCore::Step(Input::PollEnded(window))).await;
         }
@@ -209,7 +203,8 @@ impl Poller {
             }
         }
         if clipped > 0 {
-            self.board.change(SourceKind::Jaeger, |source| source.warning = Some("some traces cut by limit".to_owned()));
+            self.board
+                .change(SourceKind::Jaeger, |source| source.warning = Some("some traces cut by limit".to_owned()));
         }
         Ok(whole.to)
     }
@@ -270,7 +265,10 @@ mod tests {
     fn windows_leave_no_hole_and_reach_back_two_intervals_at_most() {
         let interval = Micros::from_secs(10);
         let secs = Timestamp::from_secs;
-        assert_eq!(next_window(secs(100), secs(110), interval, Micros::from_secs(4)), TimeWindow::new(secs(96), secs(110)));
+        assert_eq!(
+            next_window(secs(100), secs(110), interval, Micros::from_secs(4)),
+            TimeWindow::new(secs(96), secs(110))
+        );
         // Spans that come 50 s late: the window follows 30 s behind now.
         let late = Micros::from_secs(50);
         let mut polled_to = secs(100);

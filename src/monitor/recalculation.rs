@@ -57,8 +57,7 @@ impl Job {
         self.store.tidy(started, self.settings.history_days, self.anomaly_days)?;
         let mut builder = KeyBuilder::new(self.settings.calendar());
         let rules = self.settings.rules();
-        let mut generation =
-            Generation { number: self.before.number + 1, made_at: started, ..Generation::default() };
+        let mut generation = Generation { number: self.before.number + 1, made_at: started, ..Generation::default() };
         let mut damaged = 0;
         for (index, (id, key)) in keys.iter().enumerate() {
             if self.cancelled.load(Ordering::Relaxed) {

@@ -139,7 +139,8 @@ impl Store {
             }
             Err(why) => {
                 let aside = dir.join(format!("sled.unreadable-{}", now.format("%Y%m%dT%H%M%S")));
-                std::fs::rename(&path, &aside).map_err(|error| unusable(format!("{why}; setting it aside: {error}")))?;
+                std::fs::rename(&path, &aside)
+                    .map_err(|error| unusable(format!("{why}; setting it aside: {error}")))?;
                 let trees = open_guarded(&path).map_err(unusable)?;
                 let notice = format!(
                     "the store could not be read ({why}); it was set aside as {} and baselines are learnt anew",
@@ -302,7 +303,8 @@ impl Store {
         for row in generations.scan_prefix(&name) {
             let (name, value) = row.map_err(reading)?;
             let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
-            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline)) {
+            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
+            {
                 keys.insert((*key).clone(), baseline);
             }
         }
@@ -423,8 +425,8 @@ impl Store {
         if let Some(trees) = inner.trees.take() {
             trees.db.flush().map_err(writing)?;
         }
-        let trees = open_guarded(&self.dir.join("sled"))
-            .map_err(|why| StoreError::Unusable { dir: self.dir.clone(), why })?;
+        let trees =
+            open_guarded(&self.dir.join("sled")).map_err(|why| StoreError::Unusable { dir: self.dir.clone(), why })?;
         inner.trees = Some(trees);
         Ok(())
     }

@@ -220,8 +220,12 @@ mod tests {
         assert_eq!(read_key(&write_key(&key)), Some(key));
         let windows = vec![TimeWindow::new(Timestamp(1), Timestamp(5))];
         assert_eq!(read_windows(&write_windows(&windows, 9)), Some((windows, 9)));
-        let settled =
-            vec![Settled { trace: TraceId(7), start: Timestamp(1), end: Timestamp(2), spans: vec![SpanId(3), SpanId(4)] }];
+        let settled = vec![Settled {
+            trace: TraceId(7),
+            start: Timestamp(1),
+            end: Timestamp(2),
+            spans: vec![SpanId(3), SpanId(4)],
+        }];
         assert_eq!(read_settled(&write_settled(&settled)), Some(settled));
     }
 

@@ -349,7 +349,7 @@ pub fn baseline(key: &SpanKey, slow: bool) -> BaselineView {
             p95: ms(190),
             p99: ms(224),
             p99_9: ms(410),
-            cut_offs: [ms(790), ms(524), ms(373), ms(272), ms(197)],
+            cut_offs: [790, 524, 373, 272, 197].map(|at| Some(ms(at))),
             cut_off_levels: [
                 Level::HourOfDay,
                 Level::HourOfWeek,

@@ -94,6 +94,12 @@ impl Ollama {
         &self.settings.model
     }
 
+    /// How it is used.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Asks for version, models, and whether the configured one is there. A missing model is found, not an error.
     ///
     /// # Errors
