@@ -13,7 +13,7 @@
 //! | [`store`] | sled: trees, codec, schema version, retention, lock | domain, baseline, messages |
 //! | [`monitor`] | the background task: polling, back-off, timers, store writes, analysis runs | engine and all above |
 //! | [`app`] | state of the screens as a pure machine; the one key table | domain, messages |
-//! | [`ui`] | drawing as a function of `app`; theme; layout | app, domain |
+//! | [`ui`] | drawing as a function of `app`; theme; layout | app, messages, domain |
 //! | [`runtime`] | the loop, terminal guard, drawing thread, clock, effects, signals | all |
 //! | [`config`] | composes every module's `settings.rs`: defaults < file < environment < flags | all; only cli and runtime use it |
 //! | [`cli`] | clap definitions, one file a subcommand | all |

@@ -22,7 +22,8 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("store", &["domain", "baseline", "messages"]),
     ("monitor", &["domain", "baseline", "detect", "evidence", "messages", "engine", "sources", "llm", "store"]),
     ("app", &["domain", "messages"]),
-    ("ui", &["app", "domain"]),
+    // What a screen shows are the read models of `messages`; hiding their names behind `app` would only rename them.
+    ("ui", &["app", "messages", "domain"]),
     ("runtime", EVERYTHING),
     ("config", EVERYTHING),
     ("cli", EVERYTHING),
@@ -322,7 +323,7 @@ fn the_checker_finds_what_it_is_for() {
         ("domain/a.rs", "use crate::engine::Input;", "domain may not use engine"),
         ("domain/mod.rs", "use super::store;", "domain may not use store"),
         ("domain/deep/a.rs", "fn f() { super::super::super::ui::draw() }", "domain may not use ui"),
-        ("ui/a.rs", "use crate::{app::App, messages::{Update, Command}};", "ui may not use messages"),
+        ("ui/a.rs", "use crate::{app::App, engine::{Engine, Input}};", "ui may not use engine"),
         ("sources/jaeger/a.rs", "type T = crate::baseline::Sketch;", "sources may not use baseline"),
         ("monitor/a.rs", "use crate::config::Config;", "monitor may not use config"),
         ("engine/a.rs", "use std::{collections::BTreeMap, fs};", "engine is pure and may not use std::fs"),
