@@ -6,8 +6,6 @@ use clap::Args;
 
 use super::Failure;
 use crate::config::{self, Entry, Loaded, Origin, Places, Written};
-use crate::runtime::{ColorChoice, choose_look};
-use crate::ui::Look;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Flags {
@@ -33,8 +31,8 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Colour on the screen
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
-    pub color: ColorChoice,
+    #[arg(long, global = true, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    pub color: Option<String>,
     /// Plain characters only, whatever the locale says
     #[arg(long, global = true)]
     pub ascii: bool,
@@ -83,6 +81,8 @@ impl Flags {
             ("--ollama-url", "ollama.url", &self.ollama_url),
             ("--model", "ollama.model", &self.model),
             ("--store-dir", "store.dir", &store_dir),
+            ("--color", "ui.color", &self.color),
+            ("--ascii", "ui.ascii", &self.ascii.then(|| "always".into())),
         ];
         let named = named.into_iter().filter_map(|(flag, key, value)| Some(entry(flag, key, value.as_ref()?)));
         let mut set = Vec::new();
@@ -94,12 +94,6 @@ impl Flags {
             set.push(entry("--set", key.trim(), value.trim()));
         }
         Ok(set.into_iter().chain(named).collect())
-    }
-
-    /// What the terminal can show.
-    #[must_use]
-    pub fn look(&self) -> Look {
-        choose_look(self.color, self.ascii, &|name| std::env::var(name).ok())
     }
 }
 

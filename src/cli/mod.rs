@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod flags;
 mod info;
 mod output;
@@ -30,6 +31,8 @@ enum Subcommands {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Try every backend, the store and the terminal, and say what to do
+    Doctor(doctor::DoctorArgs),
     /// Print the paths in use
     Info,
     /// Print a completion script for a shell
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None => watch::watch(&cli.flags),
         Some(Subcommands::Config(command)) => config::run(&command, &cli.flags),
+        Some(Subcommands::Doctor(arguments)) => doctor::doctor(&arguments, &cli.flags),
         Some(Subcommands::Info) => info::info(&cli.flags),
         Some(Subcommands::Completions { shell }) => completions::completions(shell),
     };

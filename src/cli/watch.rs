@@ -11,11 +11,10 @@ use crate::monitor::{self, Parts, Rules};
 use crate::runtime::{self, Wires};
 use crate::sources::jaeger::Jaeger;
 use crate::sources::prometheus::Prometheus;
-use crate::ui::Look;
 
 pub fn watch(flags: &Flags) -> Result<ExitCode, Failure> {
     let Setup { loaded, store_dir, .. } = flags.setup()?;
-    threads()?.run(async { full_screen(&loaded.config, &store_dir, flags.look()).await })
+    threads()?.run(async { full_screen(&loaded.config, &store_dir).await })
 }
 
 /// The tokio runtime. Leaving does not wait for what still runs on it: a request that hangs must not hold up the shell.
@@ -37,10 +36,10 @@ impl Threads {
 }
 
 /// Watches until the person leaves; then says the last lines on the normal screen.
-pub async fn full_screen(config: &Config, store_dir: &Path, look: Look) -> Result<ExitCode, Failure> {
+pub async fn full_screen(config: &Config, store_dir: &Path) -> Result<ExitCode, Failure> {
     own_directory(store_dir)?;
     let parts = parts(config, store_dir)?;
-    let ending = runtime::full_screen(look, || wires(monitor::start(parts))).await?;
+    let ending = runtime::full_screen(&config.ui, || wires(monitor::start(parts))).await?;
     for trouble in &ending.troubles {
         output::complain(trouble);
     }

@@ -12,7 +12,7 @@ pub(super) enum Service {
     OrderMatcher,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(super) enum Op {
     OrderSubmit,

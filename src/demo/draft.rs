@@ -73,6 +73,11 @@ impl Draft {
         Self { id: place.id(seed), context, part, records }
     }
 
+    /// What really happened, whether a backend heard of it or not.
+    pub(super) fn all_spans(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| self.includes(record))
+    }
+
     /// The spans that reached the backend, with their indices.
     pub(super) fn spans(&self) -> impl Iterator<Item = (usize, &Record)> {
         self.records.iter().enumerate().filter(|(_, record)| !record.lost && self.includes(record))

@@ -93,6 +93,11 @@ impl Exchange {
         planned
     }
 
+    /// How many faults were injected so far.
+    pub(super) const fn injected(&self) -> usize {
+        self.injected.len()
+    }
+
     /// The faults, planned and injected, that touch `window`.
     #[must_use]
     pub fn faults_within(&self, window: TimeWindow) -> Vec<Planned> {

@@ -4,9 +4,11 @@
 //! sign-ins and wallet reads with a daily and weekly rhythm, and break in known ways on a schedule. The program polls the
 //! endpoints as it would poll the real servers: nothing in its main path knows that it is a demo.
 
+mod args;
 mod catalogue;
 mod draft;
 mod exchange;
+mod export;
 mod fault;
 mod flows;
 mod jaeger;
@@ -19,6 +21,8 @@ mod serve;
 mod wire;
 mod world;
 
+pub use args::DemoArgs;
 pub use exchange::{Exchange, Options};
+pub use export::{Exported, export};
 pub use fault::{Fault, Planned, Schedule};
 pub use serve::{DemoError, ServeOptions, Served, serve};

@@ -3,36 +3,30 @@
 //! Colour: `--color` > `NO_COLOR` (non-empty) > `CLICOLOR_FORCE` > `TERM=dumb` > yes. crossterm is told never to drop
 //! colours by itself: with `NO_COLOR` it would write bare resets, which also wipe bold and reverse.
 
-use clap::ValueEnum;
-
-use crate::ui::Look;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ColorChoice {
-    /// Ask the environment.
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
+use crate::ui::{Choice, Look, Settings};
 
 /// Reads one environment variable; tests pass a table.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// `ascii` forces plain characters; otherwise the locale decides.
+/// What `[ui]` asks for, else what the environment says.
 #[must_use]
-pub fn choose_look(color: ColorChoice, ascii: bool, env: Environment<'_>) -> Look {
-    Look { color: wants_color(color, env), unicode: !ascii && speaks_utf8(env) }
+pub fn choose_look(settings: &Settings, env: Environment<'_>) -> Look {
+    let unicode = match settings.ascii {
+        Choice::Auto => speaks_utf8(env),
+        Choice::Always => false,
+        Choice::Never => true,
+    };
+    Look { color: wants_color(settings.color, env), unicode }
 }
 
-fn wants_color(choice: ColorChoice, env: Environment<'_>) -> bool {
+fn wants_color(choice: Choice, env: Environment<'_>) -> bool {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     match choice {
-        ColorChoice::Always => true,
-        ColorChoice::Never => false,
-        ColorChoice::Auto if set("NO_COLOR").is_some() => false,
-        ColorChoice::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-        ColorChoice::Auto => set("TERM").is_none_or(|term| term != "dumb"),
+        Choice::Always => true,
+        Choice::Never => false,
+        Choice::Auto if set("NO_COLOR").is_some() => false,
+        Choice::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+        Choice::Auto => set("TERM").is_none_or(|term| term != "dumb"),
     }
 }
 
@@ -51,13 +45,14 @@ fn speaks_utf8(env: Environment<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn look(color: ColorChoice, env: &[(&str, &str)]) -> Look {
-        choose_look(color, false, &|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
+    fn look(color: Choice, env: &[(&str, &str)]) -> Look {
+        let settings = Settings { color, ..Settings::default() };
+        choose_look(&settings, &|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
     }
 
     #[test]
     fn colour_follows_the_order_of_precedence() {
-        use ColorChoice::{Always, Auto, Never};
+        use Choice::{Always, Auto, Never};
         for (choice, env, expected) in [
             (Auto, &[][..], true),
             (Auto, &[("TERM", "dumb")], false),
@@ -82,9 +77,14 @@ mod tests {
             (&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")], false),
             (&[("LC_ALL", ""), ("LC_CTYPE", "C.UTF-8"), ("LANG", "C")], true),
         ] {
-            assert_eq!(look(ColorChoice::Auto, env).unicode, expected, "{env:?}");
+            assert_eq!(look(Choice::Auto, env).unicode, expected, "{env:?}");
         }
-        let ascii = choose_look(ColorChoice::Auto, true, &|name| (name == "LANG").then(|| "C.UTF-8".into()));
-        assert!(!ascii.unicode, "--ascii wins over the locale");
+        for (ascii, unicode) in [(Choice::Always, false), (Choice::Never, true), (Choice::Auto, true)] {
+            let settings = Settings { ascii, ..Settings::default() };
+            let look = choose_look(&settings, &|name| (name == "LANG").then(|| "C.UTF-8".into()));
+            assert_eq!(look.unicode, unicode, "ascii = {ascii:?}");
+        }
+        let settings = Settings { ascii: Choice::Never, ..Settings::default() };
+        assert!(choose_look(&settings, &|_| None).unicode, "glyphs can be asked for without a locale");
     }
 }

@@ -16,7 +16,7 @@ mod tty;
 pub use clock::now;
 pub use event_loop::{Exit, run};
 pub use keys::{message_of, translate};
-pub use look::{ColorChoice, Environment, choose_look};
+pub use look::{Environment, choose_look};
 pub use screen::{Screen, TtyScreen};
 pub use session::{Ending, MonitorEnd, Wires, full_screen};
 pub use signals::{Signal, Signals};

@@ -9,10 +9,10 @@ use crossterm::event::EventStream;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::{Exit, RuntimeError, Screen, Signals, TtyScreen, now, run, tty};
+use super::{Exit, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, run, tty};
 use crate::app::App;
 use crate::messages::{Command, CommandId, CommandKind, Update};
-use crate::ui::Look;
+use crate::ui;
 
 /// How long leaving waits for the monitor to flush what it learnt.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -77,10 +77,11 @@ impl Ending {
 ///
 /// # Errors
 /// Without a terminal, or when the terminal breaks; the screen is restored in every case.
-pub async fn full_screen(look: Look, start: impl FnOnce() -> Wires) -> Result<Ending, RuntimeError> {
+pub async fn full_screen(settings: &ui::Settings, start: impl FnOnce() -> Wires) -> Result<Ending, RuntimeError> {
     let mut screen = TtyScreen::open()?;
     let signals = Signals::listen()?;
-    let mut app = App::new(screen.size());
+    let look = choose_look(settings, &|name| std::env::var(name).ok());
+    let mut app = App::new(screen.size()).with_severity_filter(settings.least_severity());
     screen.draw(&app, look, now())?;
     let mut wires = start();
     let ended = run(&mut app, &mut screen, &mut wires, EventStream::new(), signals, look, now).await;
