@@ -274,7 +274,8 @@ async fn metrics_count_the_same_requests_that_jaeger_shows() {
             .await;
     assert_eq!(rates.len(), 4);
     let window = TimeWindow::new(at - Micros::from_secs(400), at);
-    let ended = served.exchange().traces_starting_in(window).filter(|trace| {
+    let exchange = served.exchange();
+    let ended = exchange.traces_starting_in(window).filter(|trace| {
         let end = trace.root().unwrap().end();
         at - Micros::from_secs(300) < end && end <= at
     });
