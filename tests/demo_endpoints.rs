@@ -1,5 +1,7 @@
 //! The demo's endpoints over real connections: what a client of Jaeger, Prometheus and Ollama relies on.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -274,7 +276,8 @@ async fn metrics_count_the_same_requests_that_jaeger_shows() {
             .await;
     assert_eq!(rates.len(), 4);
     let window = TimeWindow::new(at - Micros::from_secs(400), at);
-    let ended = served.exchange().traces_starting_in(window).filter(|trace| {
+    let exchange = served.exchange();
+    let ended = exchange.traces_starting_in(window).filter(|trace| {
         let end = trace.root().unwrap().end();
         at - Micros::from_secs(300) < end && end <= at
     });
