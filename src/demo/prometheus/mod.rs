@@ -119,8 +119,9 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Seconds with milliseconds, which is all that Prometheus keeps.
 fn point(at: Timestamp, value: f64) -> Json {
-    json!([at.0 as f64 / 1e6, number(value)])
+    json!([at.0.div_euclid(1_000) as f64 / 1e3, number(value)])
 }
 
 fn object(labels: &Labels) -> Json {
