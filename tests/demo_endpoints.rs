@@ -1,5 +1,7 @@
 //! The demo's endpoints over real connections: what a client of Jaeger, Prometheus and Ollama relies on.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

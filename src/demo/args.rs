@@ -20,7 +20,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = rate)]
     pub rate: f64,
 
-    /// Break only this, once, instead of one thing after the other
+    /// Break only this, once, instead of one thing after the other (names: --list-faults)
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub fault: Option<Fault>,
 

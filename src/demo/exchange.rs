@@ -298,3 +298,42 @@ impl AttributeSink for Buffer {
         Attributes::push(&mut self.0, key, if value { "true" } else { "false" });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trace_is_found_again_by_its_id_whatever_is_broken() {
+        let origin = Timestamp::from_secs(1_795_183_200);
+        for fault in Fault::ALL {
+            let schedule = Schedule::Once { fault, after: Micros::from_secs(30) };
+            let exchange = Exchange::new(Options { seed: 2, rate: 3.0, origin, schedule });
+            let mut drafts = Vec::new();
+            for cell in exchange.cells(TimeWindow::new(origin, origin + Micros::from_secs(240))) {
+                exchange.cell(cell, &mut drafts);
+                for draft in &drafts {
+                    let found = exchange.find(draft.id).map(|draft| exchange.trace(&draft));
+                    assert_eq!(found, Some(exchange.trace(draft)), "{}", fault.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_visit_outlasts_a_cell() {
+        let origin = Timestamp::from_secs(1_795_183_200);
+        for fault in Fault::ALL {
+            let schedule = Schedule::Once { fault, after: Micros::ZERO };
+            let exchange = Exchange::new(Options { seed: 2, rate: 10.0, origin, schedule });
+            let mut drafts = Vec::new();
+            for cell in exchange.cells(TimeWindow::new(origin, origin + fault.duration())) {
+                exchange.cell(cell, &mut drafts);
+                for draft in &drafts {
+                    let end = draft.all_spans().map(|record| record.end()).max().unwrap_or_default();
+                    assert!(end - draft.start() < Exchange::CELL_US / 2, "{}", fault.name());
+                }
+            }
+        }
+    }
+}

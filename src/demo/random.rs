@@ -34,7 +34,7 @@ impl Random {
 
     /// Uniform in `0..n`.
     pub(super) fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.draw()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(n)) >> 64) as u64
     }
 
     /// Standard normal, by Box and Muller.

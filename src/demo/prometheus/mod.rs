@@ -4,6 +4,7 @@ mod evaluate;
 mod parse;
 mod pattern;
 mod series;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +17,9 @@ use axum::routing::get;
 use serde_json::{Value as Json, json};
 
 use self::evaluate::{Failed, Labels, Value, evaluate, select};
-use self::parse::{Matcher, duration, parse, selector};
+use self::parse::{Matcher, parse, selector};
 use self::series::{Meter, Series};
+use self::token::duration;
 use super::world::{Parameters, World, json as answer, now};
 use crate::domain::{Micros, Timestamp};
 
@@ -33,6 +35,8 @@ struct Metrics {
 }
 
 type Pairs = Vec<(String, String)>;
+/// An answer that says why there is no other.
+type Refusal = Box<Response>;
 
 pub(super) fn router(world: Arc<World>) -> Router {
     let metrics = Metrics { world, series: series::all(), scraped: Mutex::new(None) };
@@ -62,12 +66,12 @@ fn bad_parameter(name: &str, text: &str) -> Response {
     failed(StatusCode::BAD_REQUEST, "bad_data", &format!("invalid parameter {name:?}: {text}"))
 }
 
-impl From<Failed> for Response {
+impl From<Failed> for Refusal {
     fn from(failure: Failed) -> Self {
-        match failure {
+        Self::new(match failure {
             Failed::BadData(text) => bad_parameter("query", &format!("1:1: parse error: {text}")),
             Failed::Execution(text) => failed(StatusCode::UNPROCESSABLE_ENTITY, "execution", &text),
-        }
+        })
     }
 }
 
@@ -79,7 +83,7 @@ async fn build_info() -> Response {
 }
 
 /// The parameters of a form, after those of the query string. A form is written like a query string.
-fn form(mut pairs: Pairs, body: &str) -> Result<Parameters, Box<Response>> {
+fn form(mut pairs: Pairs, body: &str) -> Result<Parameters, Refusal> {
     let posted = format!("/?{body}").parse().ok().and_then(|uri| Query::<Pairs>::try_from_uri(&uri).ok());
     let Some(Query(posted)) = posted else {
         return Err(Box::new(failed(StatusCode::BAD_REQUEST, "bad_data", "error parsing form values")));
@@ -115,8 +119,9 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Seconds with milliseconds, which is all that Prometheus keeps.
 fn point(at: Timestamp, value: f64) -> Json {
-    json!([at.0 as f64 / 1e6, number(value)])
+    json!([at.0.div_euclid(1_000) as f64 / 1e3, number(value)])
 }
 
 fn object(labels: &Labels) -> Json {
@@ -135,10 +140,10 @@ async fn posted_query(state: State<Arc<Metrics>>, Query(pairs): Query<Pairs>, bo
 }
 
 /// Runs on a thread that may block: a month at a fine step counts many requests.
-async fn blocking(work: impl FnOnce() -> Result<Json, Response> + Send + 'static) -> Response {
+async fn blocking(work: impl FnOnce() -> Result<Json, Refusal> + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(data)) => success(&data),
-        Ok(Err(refusal)) => refusal,
+        Ok(Err(refusal)) => *refusal,
         Err(_) => failed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the evaluation was stopped"),
     }
 }
@@ -188,11 +193,14 @@ async fn range(State(metrics): State<Arc<Metrics>>, parameters: Parameters) -> R
         Err(text) => return bad_parameter("query", &text),
     };
     let moment = |name: &str| {
-        parameters.get(name).and_then(time).ok_or_else(|| bad_parameter(name, "cannot parse to a valid timestamp"))
+        parameters
+            .get(name)
+            .and_then(time)
+            .ok_or_else(|| Box::new(bad_parameter(name, "cannot parse to a valid timestamp")))
     };
     let (from, to) = match (moment("start"), moment("end")) {
         (Ok(from), Ok(to)) => (from, to),
-        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
+        (Err(refusal), _) | (_, Err(refusal)) => return *refusal,
     };
     let Some(step) = parameters.get("step").and_then(step) else {
         return bad_parameter(
@@ -232,9 +240,9 @@ async fn range(State(metrics): State<Arc<Metrics>>, parameters: Parameters) -> R
 
 impl Metrics {
     /// The series of all `match[]`; all series when there is none.
-    fn matching(&self, parameters: &Parameters) -> Result<Vec<&Series>, Response> {
+    fn matching(&self, parameters: &Parameters) -> Result<Vec<&Series>, Refusal> {
         let selectors: Result<Vec<Vec<Matcher>>, String> = parameters.all("match[]").map(selector).collect();
-        let selectors = selectors.map_err(|text| bad_parameter("match[]", &text))?;
+        let selectors = selectors.map_err(|text| Box::new(bad_parameter("match[]", &text)))?;
         if selectors.is_empty() {
             return Ok(self.series.iter().collect());
         }
@@ -252,7 +260,7 @@ async fn posted_label_names(state: State<Arc<Metrics>>, Query(pairs): Query<Pair
 
 fn names(metrics: &Metrics, parameters: &Parameters) -> Response {
     match metrics.matching(parameters) {
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
         Ok(series) => {
             let names: BTreeSet<&str> =
                 series.iter().flat_map(|series| series.labels.iter().map(|(key, _)| *key)).collect();
@@ -267,7 +275,7 @@ async fn label_values(
     Query(pairs): Query<Pairs>,
 ) -> Response {
     match metrics.matching(&Parameters(pairs)) {
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
         Ok(series) => {
             let values: BTreeSet<&str> = series.iter().map(|series| series.label(&name)).collect();
             success(&json!(values.into_iter().filter(|value| !value.is_empty()).collect::<Vec<_>>()))
@@ -288,7 +296,7 @@ fn found_series(metrics: &Metrics, parameters: &Parameters) -> Response {
         return failed(StatusCode::BAD_REQUEST, "bad_data", "no match[] parameter provided");
     }
     match metrics.matching(parameters) {
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
         Ok(series) => {
             let all: BTreeSet<&Vec<_>> = series.iter().map(|series| &series.labels).collect();
             let object = |labels: &Vec<(&str, String)>| -> Json {
