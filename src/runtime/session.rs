@@ -64,11 +64,7 @@ impl Ending {
     /// 0 after `q`, 128 + number after a signal.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
-        match self.exit {
-            Exit::Quit => 0,
-            Exit::Signalled(signal) => signal.exit_code(),
-            Exit::HungUp => super::Signal::Hangup.exit_code(),
-        }
+        self.exit.code()
     }
 }
 
