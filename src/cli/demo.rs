@@ -28,7 +28,8 @@ pub fn demo(arguments: &DemoArgs, flags: &Flags) -> Result<ExitCode, Failure> {
     }
     let setup = flags.setup()?;
     // The history is learnt anew each time, from the same endpoints as the live traffic; a store named by the user stays.
-    let temporary = if setup.loaded.config.store.dir.as_os_str().is_empty() { Some(TemporaryStore::create()?) } else { None };
+    let temporary =
+        if setup.loaded.config.store.dir.as_os_str().is_empty() { Some(TemporaryStore::create()?) } else { None };
     let dir = temporary.as_ref().map_or(setup.store_dir, |store| store.0.clone());
     threads.run(play(arguments, setup.loaded.config, &dir))
 }

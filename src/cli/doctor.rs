@@ -83,7 +83,10 @@ pub fn doctor(arguments: &DoctorArgs, flags: &Flags) -> Result<ExitCode, Failure
         Ok(setup) => watch::threads()?.run(examine(&setup)),
         Err(failure) => {
             let told = failure.to_string().replace('\n', "; ");
-            vec![Check::new("configuration", State::Failed, told).advise("mend it, then ask again: the rest depends on it")]
+            vec![
+                Check::new("configuration", State::Failed, told)
+                    .advise("mend it, then ask again: the rest depends on it"),
+            ]
         }
     };
     let failed = checks.iter().any(|check| check.state == State::Failed);
@@ -236,7 +239,8 @@ fn with_clock(check: Check, server: Option<Timestamp>) -> Check {
         return Check { found: format!("{}, clock agrees", check.found), ..check };
     }
     let found = format!("{}, its clock is {offset} {word} this machine's", check.found);
-    Check { state: State::Doubtful, found, ..check }.advise("set both clocks by NTP (`timedatectl`); new traces are missed or come late")
+    Check { state: State::Doubtful, found, ..check }
+        .advise("set both clocks by NTP (`timedatectl`); new traces are missed or come late")
 }
 
 fn store(dir: &Path) -> Check {
@@ -248,8 +252,12 @@ fn store(dir: &Path) -> Check {
     };
     if access(there, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let owner = fs::metadata(there).map_or_else(|_| "somebody else".into(), |found| format!("uid {}", found.uid()));
-        return Check::new(name, State::Failed, format!("{} belongs to {owner} and cannot be written", there.display()))
-            .advise(format!("you are uid {}; name another directory with --store-dir", getuid().as_raw()));
+        return Check::new(
+            name,
+            State::Failed,
+            format!("{} belongs to {owner} and cannot be written", there.display()),
+        )
+        .advise(format!("you are uid {}; name another directory with --store-dir", getuid().as_raw()));
     }
     if there != dir {
         return Check::new(name, State::Good, format!("{place} will be created"));

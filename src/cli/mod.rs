@@ -19,7 +19,7 @@ pub use flags::Flags;
 ///
 /// Without a subcommand the full-screen monitor starts. Try `spanwatch demo` first: it needs no network.
 #[derive(Debug, Parser)]
-#[command(name = "spanwatch", version, max_term_width = 100)]
+#[command(name = "spanwatch", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
