@@ -305,6 +305,16 @@ fn a_plain_locale_gets_plain_characters() {
 }
 
 #[test]
+fn what_cannot_work_is_told_on_the_normal_screen() {
+    let mut session = Session::start(120, 40, &[("SPANWATCH_JAEGER__HTTP__CA_FILE", "/nowhere/ca.pem")]);
+    let status = session.end();
+    assert_eq!(status.exit_code(), 1);
+    session.assert_left_as_it_was();
+    let text = session.text();
+    assert!(text.contains("spanwatch: jaeger") && text.contains("/nowhere/ca.pem"), "{text}");
+}
+
+#[test]
 fn without_a_terminal_it_says_so_and_fails() {
     let home = TempDir::new().unwrap();
     // A session of its own has no controlling terminal, whatever the tests run in.
