@@ -13,6 +13,7 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(20);
+const BINARY: &str = env!("CARGO_BIN_EXE_spanwatch");
 /// Nothing listens there.
 const DEAD: [(&str, &str); 3] = [
     ("SPANWATCH_JAEGER__URL", "http://127.0.0.1:1"),
@@ -34,11 +35,16 @@ struct Session {
 
 impl Session {
     fn start(columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
+        Self::start_program(&[BINARY], columns, rows, env)
+    }
+
+    fn start_program(program: &[&str], columns: u16, rows: u16, env: &[(&str, &str)]) -> Self {
         let pty = native_pty_system();
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = pty.openpty(size).unwrap();
         let home = TempDir::new().unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_spanwatch"));
+        let mut command = CommandBuilder::new(program[0]);
+        command.args(&program[1..]);
         command.env_clear();
         command.cwd(home.path());
         for (name, value) in surroundings(home.path()).iter().map(|(name, value)| (*name, value.as_str())) {
@@ -225,6 +231,39 @@ fn continuing_after_a_stop_takes_the_terminal_again() {
 }
 
 #[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again() {
+    let script = format!("{BINARY}; echo stopped:$?; stty -a; fg; echo left:$?");
+    let mut session = Session::start_program(&["sh", "-mc", &script], 120, 40, &[]);
+    session.drawn();
+    session.type_keys(b"\x1a");
+    session.wait("the shell", |session| contains(&session.bytes, b"stopped:148"));
+    session.wait("a frame after fg", |session| {
+        let stopped = session.bytes.windows(8).position(|part| part == b"stopped:").unwrap();
+        let after = String::from_utf8_lossy(&session.bytes[stopped..]).into_owned();
+        after.contains(" echo ")
+            && after.split_once("\x1b[?1049h").is_some_and(|(_, frames)| frames.contains("\x1b[?2026l"))
+    });
+    session.type_keys(b"q");
+    session.wait("the shell again", |session| contains(&session.bytes, b"left:0"));
+    session.end();
+    session.assert_left_as_it_was();
+}
+
+#[test]
+fn ctrl_z_without_job_control_comes_back_by_itself() {
+    let mut session = Session::start(80, 24, &[]);
+    session.drawn();
+    let seen = session.bytes.len();
+    session.type_keys(b"\x1a");
+    session.wait("a frame after all", |session| {
+        contains(&session.bytes[seen..], b"\x1b[?1049h") && session.bytes.ends_with(b"\x1b[?2026l")
+    });
+    session.type_keys(b"q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.assert_left_as_it_was();
+}
+
+#[test]
 fn without_colour_emphasis_stays() {
     let mut session = Session::start(120, 40, &[("NO_COLOR", "1")]);
     session.drawn();
@@ -266,11 +305,21 @@ fn a_plain_locale_gets_plain_characters() {
 }
 
 #[test]
+fn what_cannot_work_is_told_on_the_normal_screen() {
+    let mut session = Session::start(120, 40, &[("SPANWATCH_JAEGER__HTTP__CA_FILE", "/nowhere/ca.pem")]);
+    let status = session.end();
+    assert_eq!(status.exit_code(), 1);
+    session.assert_left_as_it_was();
+    let text = session.text();
+    assert!(text.contains("spanwatch: jaeger") && text.contains("/nowhere/ca.pem"), "{text}");
+}
+
+#[test]
 fn without_a_terminal_it_says_so_and_fails() {
     let home = TempDir::new().unwrap();
     // A session of its own has no controlling terminal, whatever the tests run in.
     let ended = Command::new("setsid")
-        .args(["--wait", env!("CARGO_BIN_EXE_spanwatch")])
+        .args(["--wait", BINARY])
         .env_clear()
         .envs(surroundings(home.path()))
         .envs(DEAD)

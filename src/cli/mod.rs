@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod demo;
 mod doctor;
 mod flags;
 mod info;
@@ -18,7 +19,7 @@ pub use flags::Flags;
 ///
 /// Without a subcommand the full-screen monitor starts. Try `spanwatch demo` first: it needs no network.
 #[derive(Debug, Parser)]
-#[command(name = "spanwatch", version, max_term_width = 100)]
+#[command(name = "spanwatch", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -28,6 +29,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
+    /// Watch a simulated exchange: no network and no backend needed
+    Demo(crate::demo::DemoArgs),
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => watch::watch(&cli.flags),
+        Some(Subcommands::Demo(arguments)) => demo::demo(&arguments, &cli.flags),
         Some(Subcommands::Config(command)) => config::run(&command, &cli.flags),
         Some(Subcommands::Doctor(arguments)) => doctor::doctor(&arguments, &cli.flags),
         Some(Subcommands::Info) => info::info(&cli.flags),

@@ -38,8 +38,8 @@ impl Threads {
 /// Watches until the person leaves; then says the last lines on the normal screen.
 pub async fn full_screen(config: &Config, store_dir: &Path) -> Result<ExitCode, Failure> {
     own_directory(store_dir)?;
-    let parts = parts(config, store_dir)?;
-    let ending = runtime::full_screen(&config.ui, || wires(monitor::start(parts))).await?;
+    let start = || parts(config, store_dir).map(|parts| wires(monitor::start(parts)));
+    let ending = runtime::full_screen(&config.ui, start).await?;
     for trouble in &ending.troubles {
         output::complain(trouble);
     }

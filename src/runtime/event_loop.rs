@@ -26,6 +26,18 @@ pub enum Exit {
     HungUp,
 }
 
+impl Exit {
+    /// 0 after `q`, 128 + number after a signal.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Quit => 0,
+            Self::Signalled(signal) => signal.exit_code(),
+            Self::HungUp => Signal::Hangup.exit_code(),
+        }
+    }
+}
+
 /// What woke the loop.
 enum Woken {
     Signal(Signal),

@@ -64,26 +64,31 @@ impl Ending {
     /// 0 after `q`, 128 + number after a signal.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
-        match self.exit {
-            Exit::Quit => 0,
-            Exit::Signalled(signal) => signal.exit_code(),
-            Exit::HungUp => super::Signal::Hangup.exit_code(),
-        }
+        self.exit.code()
     }
 }
 
-/// Runs the whole program in the terminal. `start` begins the monitor; it is called once the first frame is on its way,
-/// and must return at once.
+/// Runs the whole program in the terminal. `start` begins the monitor and must return soon; it is called once the first
+/// frame is on its way, because reading certificates alone takes longer than a frame may.
 ///
 /// # Errors
-/// Without a terminal, or when the terminal breaks; the screen is restored in every case.
-pub async fn full_screen(settings: &ui::Settings, start: impl FnOnce() -> Wires) -> Result<Ending, RuntimeError> {
+/// Without a terminal, when `start` fails, or when the terminal breaks; the screen is restored in every case.
+pub async fn full_screen<E: From<RuntimeError>>(
+    settings: &ui::Settings,
+    start: impl FnOnce() -> Result<Wires, E>,
+) -> Result<Ending, E> {
     let mut screen = TtyScreen::open()?;
-    let signals = Signals::listen()?;
+    let signals = Signals::listen().map_err(RuntimeError::from)?;
     let look = choose_look(settings, &|name| std::env::var(name).ok());
     let mut app = App::new(screen.size()).with_severity_filter(settings.least_severity());
-    screen.draw(&app, look, now())?;
-    let mut wires = start();
+    screen.draw(&app, look, now()).map_err(RuntimeError::from)?;
+    let mut wires = match start() {
+        Ok(wires) => wires,
+        Err(error) => {
+            screen.leave().await;
+            return Err(error);
+        }
+    };
     let ended = run(&mut app, &mut screen, &mut wires, EventStream::new(), signals, look, now).await;
     screen.leave().await;
     drop(screen);

@@ -1,0 +1,105 @@
+//! A real Prometheus that scrapes the demo's `/metrics`, named by `SPANWATCH_TEST_PROMETHEUS`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spanwatch::domain::{MetricKind, MetricSample};
+use spanwatch::runtime::now;
+use spanwatch::sources::prometheus::{Prometheus, Settings};
+
+use super::{eventually, variable};
+
+const SERVICES: [&str; 4] = ["api-gateway", "crypto-wallet", "exchange-api", "order-matcher"];
+
+fn server() -> Option<Prometheus> {
+    let url = variable("SPANWATCH_TEST_PROMETHEUS")?;
+    Some(Prometheus::new(&Settings { url, ..Settings::default() }).unwrap())
+}
+
+/// Everything the four services report, once rates have two scrapes to stand on.
+async fn complete(prometheus: &Prometheus) -> BTreeMap<(String, MetricKind), MetricSample> {
+    eventually("six metrics of four services", async || {
+        let samples = prometheus.poll(now()).await.unwrap();
+        let found: BTreeMap<_, _> =
+            samples.into_iter().map(|sample| ((sample.service.clone(), sample.kind), sample)).collect();
+        let all = SERVICES.iter().all(|service| {
+            [MetricKind::Cpu, MetricKind::Memory, MetricKind::RequestRate, MetricKind::ActiveConnections]
+                .iter()
+                .all(|kind| found.contains_key(&((*service).to_owned(), *kind)))
+        });
+        all.then_some(found)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn probing_finds_the_version_and_the_clock() {
+    let Some(prometheus) = server() else { return };
+    let found = prometheus.probe().await.unwrap();
+    println!("Prometheus {}", found.version);
+    assert!(found.version.starts_with(|c: char| c.is_ascii_digit()), "{found:?}");
+    let here = now();
+    let server = found.server_time.expect("Prometheus sends a Date header");
+    assert!(server.since(here).secs() < 5 && here.since(server).secs() < 5, "same machine, same clock: {found:?}");
+}
+
+#[tokio::test]
+async fn one_poll_gives_every_service_its_own_values_in_the_unit_that_is_named() {
+    let Some(prometheus) = server() else { return };
+    let found = complete(&prometheus).await;
+    let services: BTreeSet<&str> = found.keys().map(|(service, _)| service.as_str()).collect();
+    for service in SERVICES {
+        assert!(services.contains(service), "{services:?}");
+        let value = |kind| found[&(service.to_owned(), kind)].value;
+        let megabytes = value(MetricKind::Memory) / 1e6;
+        assert!((10.0..2_000.0).contains(&megabytes), "{service}: memory in bytes, found {megabytes} MB");
+        let cores = value(MetricKind::Cpu);
+        assert!((0.0..4.0).contains(&cores), "{service}: CPU in cores, found {cores}");
+        let rate = value(MetricKind::RequestRate);
+        assert!((0.0..1_000.0).contains(&rate), "{service}: requests per second, found {rate}");
+    }
+    for sample in found.values() {
+        assert!(sample.value.is_finite() && !sample.query.is_empty(), "{sample:?}");
+        if sample.kind == MetricKind::ErrorRate {
+            assert!((0.0..=1.0).contains(&sample.value), "a share: {sample:?}");
+        }
+    }
+    let memories: BTreeSet<u64> =
+        SERVICES.iter().map(|service| found[&((*service).to_owned(), MetricKind::Memory)].value as u64).collect();
+    assert_eq!(memories.len(), SERVICES.len(), "each service has a value of its own: {memories:?}");
+}
+
+#[tokio::test]
+async fn readings_agree_with_the_poll_and_carry_the_hour_before() {
+    let Some(prometheus) = server() else { return };
+    let polled = complete(&prometheus).await;
+    for service in SERVICES {
+        let readings = prometheus.readings(service, now()).await.unwrap();
+        let memory = readings.iter().find(|reading| reading.sample.kind == MetricKind::Memory).expect("memory");
+        assert_eq!(memory.sample.service, service);
+        let before = polled[&(service.to_owned(), MetricKind::Memory)].value;
+        let moved = (memory.sample.value - before).abs() / before;
+        assert!(moved < 0.5, "{service}: {before} then {}", memory.sample.value);
+        assert!(memory.history.windows(2).all(|pair| pair[0].0 < pair[1].0), "oldest first: {:?}", memory.history);
+        assert!(readings.iter().all(|reading| reading.sample.service == service), "{readings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_nobody_scrapes_has_no_readings_and_that_is_no_error() {
+    let Some(prometheus) = server() else { return };
+    let readings = prometheus.readings("no-such-service\"} or vector(1) #", now()).await.unwrap();
+    assert!(readings.is_empty(), "{readings:?}");
+}
+
+#[tokio::test]
+async fn a_query_the_server_refuses_is_told_in_its_own_words() {
+    let Some(url) = variable("SPANWATCH_TEST_PROMETHEUS") else { return };
+    let mut settings = Settings { url, ..Settings::default() };
+    settings.metrics.cpu = "sum by (service_name) (".into();
+    let prometheus = Prometheus::new(&settings).unwrap();
+    let told = match prometheus.poll(now()).await {
+        Err(error) => format!("{error} {}", error.hint()),
+        Ok(_) => prometheus.notes().join(" "),
+    };
+    assert!(told.contains("parse error"), "{told:?}");
+}
