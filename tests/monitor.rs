@@ -1,6 +1,8 @@
 //! The monitor against the demo's endpoints, over real connections: what it learns, finds and explains is compared with
 //! what the simulator knows.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
