@@ -43,6 +43,10 @@ impl Group {
     }
 
     fn add(&mut self, anomaly: &Anomaly, at: Timestamp) {
+        // After a restart the first poll brings again what the store had.
+        if self.anomalies.iter().any(|known| known.id == anomaly.id) {
+            return;
+        }
         self.first = self.first.min(at);
         if at >= self.last {
             self.last = at;
@@ -135,6 +139,9 @@ impl Keeping {
         let rows = self.rows.entry((hour, anomaly.key.clone(), severe)).or_default();
         if most == 0 {
             return Keep::No;
+        }
+        if rows.iter().any(|(_, _, id)| *id == anomaly.id) {
+            return Keep::Row;
         }
         if rows.len() < most {
             rows.push((anomaly.z, anomaly.start, anomaly.id));

@@ -33,18 +33,18 @@ const SHORTENINGS: usize = 3;
 #[derive(Debug)]
 pub struct Analyst {
     orders: mpsc::UnboundedSender<Order>,
+    to_core: mpsc::Sender<ToCore>,
 }
 
 #[derive(Debug)]
 enum Order {
-    Begin(AnomalyId),
+    Begin(Box<Anomaly>),
     Cancel,
 }
 
 /// What a run tells the actor.
 #[derive(Debug)]
 enum Step {
-    Found(Box<Anomaly>),
     Gathered {
         facts: Vec<String>,
         metrics: Vec<MetricReading>,
@@ -65,7 +65,7 @@ struct Sources {
 }
 
 struct Run {
-    analysis: Option<Analysis>,
+    analysis: Analysis,
     task: JoinHandle<()>,
     steps: mpsc::Receiver<Step>,
 }
@@ -87,14 +87,18 @@ impl Analyst {
         clock: Clock,
     ) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
+        let asking = to_core.clone();
         let sources = Sources { ollama: ollama.map(Arc::new), jaeger, prometheus, to_core };
         let actor = Actor { sources, mailbox, board, clock, runs: 0, current: None };
         tokio::spawn(actor.act(inbox));
-        Self { orders }
+        Self { orders, to_core: asking }
     }
 
-    pub fn begin(&self, anomaly: AnomalyId) -> Outcome {
-        self.order(Order::Begin(anomaly))
+    pub async fn begin(&self, id: AnomalyId) -> Outcome {
+        match ask(&self.to_core, move |engine| engine.anomaly(id).cloned()).await.flatten() {
+            Some(anomaly) => self.order(Order::Begin(Box::new(anomaly))),
+            None => Outcome::Refused("that anomaly is no longer in the list; select one that is".to_owned()),
+        }
     }
 
     pub fn cancel(&self) -> Outcome {
@@ -125,59 +129,60 @@ impl Actor {
             tokio::select! {
                 order = orders.recv() => match order {
                     None => break,
-                    Some(Order::Begin(anomaly)) => self.begin(anomaly),
+                    Some(Order::Begin(anomaly)) => self.begin(*anomaly),
                     Some(Order::Cancel) => self.cancel(),
                 },
                 step = next_step(&mut self.current) => match step {
                     Some(step) => self.take(step),
-                    None => self.current = None,
+                    None => self.finish(),
                 },
             }
         }
         looking.abort();
     }
 
-    fn begin(&mut self, anomaly: AnomalyId) {
+    fn begin(&mut self, anomaly: Anomaly) {
         self.cancel();
+        self.runs += 1;
+        let analysis = Analysis {
+            id: AnalysisId(self.runs),
+            anomaly: anomaly.clone(),
+            state: AnalysisState::Gathering,
+            model: self.sources.ollama.as_ref().map_or_else(String::new, |ollama| ollama.model().to_owned()),
+            started: self.clock.now(),
+            facts: Vec::new(),
+            metrics: Vec::new(),
+            metrics_note: None,
+            text: String::new(),
+            receipt: None,
+        };
+        self.mailbox.tell(UpdateBody::Analysis(Box::new(analysis.clone())));
         let (tell, steps) = mpsc::channel(64);
         let task = tokio::spawn(analyse(self.sources.clone(), anomaly, tell));
-        self.current = Some(Run { analysis: None, task, steps });
+        self.current = Some(Run { analysis, task, steps });
     }
 
     fn cancel(&mut self) {
-        if let Some(mut run) = self.current.take()
-            && let Some(mut analysis) = run.analysis.take()
-            && analysis.state.is_running()
-        {
-            analysis.state = AnalysisState::Cancelled;
+        let Some(run) = self.current.take() else { return };
+        if run.analysis.state.is_running() {
+            let analysis = Analysis { state: AnalysisState::Cancelled, ..run.analysis.clone() };
+            self.mailbox.tell(UpdateBody::Analysis(Box::new(analysis)));
+        }
+    }
+
+    /// The run's task is over. One that did not say how has failed in a way nobody foresaw.
+    fn finish(&mut self) {
+        let Some(run) = self.current.take() else { return };
+        if run.analysis.state.is_running() {
+            let why = "the analysis ended unexpectedly; this is a defect, please report it".to_owned();
+            let analysis = Analysis { state: AnalysisState::Failed(why), ..run.analysis.clone() };
             self.mailbox.tell(UpdateBody::Analysis(Box::new(analysis)));
         }
     }
 
     fn take(&mut self, step: Step) {
-        let Some(run) = &mut self.current else { return };
-        if let Step::Found(anomaly) = step {
-            self.runs += 1;
-            let model = self.sources.ollama.as_ref().map_or_else(String::new, |ollama| ollama.model().to_owned());
-            let analysis = Analysis {
-                id: AnalysisId(self.runs),
-                anomaly: *anomaly,
-                state: AnalysisState::Gathering,
-                model,
-                started: self.clock.now(),
-                facts: Vec::new(),
-                metrics: Vec::new(),
-                metrics_note: None,
-                text: String::new(),
-                receipt: None,
-            };
-            run.analysis = Some(analysis.clone());
-            self.mailbox.tell(UpdateBody::Analysis(Box::new(analysis)));
-            return;
-        }
-        let Some(analysis) = &mut run.analysis else { return };
+        let Some(Run { analysis, .. }) = &mut self.current else { return };
         match step {
-            Step::Found(_) => {}
             Step::Gathered { facts, metrics, metrics_note } => {
                 analysis.facts = facts;
                 analysis.metrics = metrics;
@@ -240,15 +245,9 @@ async fn look_regularly(ollama: Option<Arc<Ollama>>, board: Board, clock: Clock)
 }
 
 /// One run, from the anomaly's id to the last token. Dropping it closes every connection it has open.
-async fn analyse(sources: Sources, id: AnomalyId, tell: mpsc::Sender<Step>) {
-    let Some(anomaly) = ask(&sources.to_core, move |engine| engine.anomaly(id).cloned()).await.flatten() else {
-        return;
-    };
-    if tell.send(Step::Found(Box::new(anomaly.clone()))).await.is_err() {
-        return;
-    }
+async fn analyse(sources: Sources, anomaly: Anomaly, tell: mpsc::Sender<Step>) {
     let (trace, (readings, metrics_note)) = tokio::join!(
-        fetch_trace(sources.jaeger.as_deref(), id),
+        fetch_trace(sources.jaeger.as_deref(), anomaly.id),
         fetch_metrics(sources.prometheus.as_deref(), &anomaly)
     );
     let metrics: Vec<MetricReading> = readings.iter().map(reading_view).collect();

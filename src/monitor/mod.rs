@@ -272,7 +272,7 @@ impl Monitor {
 
     async fn carry_out(&mut self, kind: CommandKind) -> Outcome {
         match kind {
-            CommandKind::StartAnalysis { anomaly } => self.analyst.begin(anomaly),
+            CommandKind::StartAnalysis { anomaly } => self.analyst.begin(anomaly).await,
             CommandKind::CancelAnalysis => self.analyst.cancel(),
             CommandKind::Recalculate => {
                 let (answer, answered) = oneshot::channel();
