@@ -1,8 +1,14 @@
 //! Tests against real servers. Each takes its server's address from the environment and is skipped, with a printed
 //! reason, where that is unset. `.ci/run` starts a Prometheus for them; the README says how to start a Jaeger.
 
+mod common;
+#[path = "live/tenant.rs"]
+mod tenant;
+
 #[path = "live/jaeger.rs"]
 mod jaeger;
+#[path = "live/monitor.rs"]
+mod monitor;
 #[path = "live/prometheus.rs"]
 mod prometheus;
 
