@@ -3,6 +3,12 @@
 //!
 //! `SPANWATCH_BENCH_SAMPLES=5000000` makes it smaller.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a benchmark fails by panicking and prints what it measured"
+)]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 

@@ -1,5 +1,7 @@
 //! The configuration as a user meets it: the example file, and the words of every refusal.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Scenario files: spans to learn, spans to judge, and the verdicts expected. A new case is a new file in
 //! `tests/scenarios/`; the engine that reads it is the one that runs live.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

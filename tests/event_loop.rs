@@ -1,5 +1,7 @@
 //! The real loop, driven by scripted input, on a test backend.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;

@@ -1,5 +1,7 @@
 //! Each span is learnt once: over overlapping polls, late spans, back-fill, and ends that come without warning.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The store on a real disk: what it keeps, what it refuses, and what survives.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

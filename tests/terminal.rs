@@ -2,6 +2,8 @@
 //!
 //! Conditions on the screen are awaited, never a time; the limit only bounds a failure.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;

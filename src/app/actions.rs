@@ -115,6 +115,7 @@ impl App {
                 let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref());
                 let at = list::moved(action, at.unwrap_or(0), services.len(), page);
                 self.view.service = services.get(at).map(|service| service.service.clone());
+                self.view.service_held = at > 0;
                 self.view.service_offset = list::offset(self.view.service_offset, at, services.len(), page);
             }
             Pane::Analysis => self.scroll_analysis(action, page, now),
@@ -136,6 +137,7 @@ impl App {
         let Some(id) = self.view.alerts.selected.clone() else { return };
         if open {
             self.view.alerts.unfolded.insert(id.key);
+            self.view.alerts.held = true;
         } else if self.view.alerts.unfolded.remove(&id.key) && id.anomaly.is_some() {
             self.view.alerts.selected = Some(super::alerts::RowId { anomaly: None, ..id });
         }
@@ -148,7 +150,7 @@ impl App {
             return;
         };
         effects.push(Effect::Send(CommandKind::ShowTrace { trace: anomaly.id.trace }));
-        self.view.alerts.pinned = Some(anomaly.clone());
+        self.view.alerts.hold(anomaly.clone());
         self.view.trace = Some(TraceCursor::new(anomaly));
         self.arrange(now);
     }
@@ -192,7 +194,7 @@ impl App {
         if self.view.trace.is_some() {
             self.say("Asked for the analysis; esc goes back to it.", false, now);
         }
-        self.view.alerts.pinned = Some(anomaly);
+        self.view.alerts.hold(anomaly);
     }
 
     fn recalculate(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {

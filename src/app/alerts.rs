@@ -35,6 +35,8 @@ pub struct RowId {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertCursor {
     pub selected: Option<RowId>,
+    /// A person chose this row. Until then, and again from the top, the cursor follows the worst alert.
+    pub held: bool,
     pub unfolded: BTreeSet<SpanKey>,
     pub offset: usize,
     /// The anomaly of an alert's row that was last analysed or opened. It stays that row's anomaly when a worse one
@@ -47,6 +49,14 @@ pub struct AlertList {
     known: bool,
     entries: Vec<Entry>,
     rows: Vec<Row>,
+}
+
+impl AlertCursor {
+    /// Something was asked about this anomaly: it stays under the reader's eyes.
+    pub fn hold(&mut self, anomaly: Anomaly) {
+        self.held = true;
+        self.pinned = Some(anomaly);
+    }
 }
 
 impl AlertList {
@@ -122,7 +132,7 @@ impl AlertList {
     /// Takes the monitor's list; the selected alert stays when it ended.
     pub fn take(&mut self, alerts: Vec<AlertView>, cursor: &AlertCursor) -> bool {
         let mut entries: Vec<Entry> = alerts.into_iter().map(|view| Entry { view, ended: false }).collect();
-        if let Some(selected) = &cursor.selected
+        if let Some(selected) = cursor.selected.as_ref().filter(|_| cursor.held)
             && !entries.iter().any(|entry| entry.view.key == selected.key)
             && let Some(at) = self.entries.iter().position(|entry| entry.view.key == selected.key)
         {
@@ -146,6 +156,9 @@ impl AlertList {
         page: usize,
         now: Timestamp,
     ) {
+        if !cursor.held {
+            cursor.selected = None;
+        }
         let before = self.position(cursor);
         let selected_key = cursor.selected.as_ref().map(|id| id.key.clone());
         self.entries.retain(|entry| !entry.ended || Some(&entry.view.key) == selected_key.as_ref());
@@ -180,6 +193,7 @@ impl AlertList {
     pub fn go(&self, cursor: &mut AlertCursor, action: Action, page: usize) {
         let at = list::moved(action, self.position(cursor).unwrap_or(0), self.rows.len(), page);
         cursor.selected = self.rows.get(at).map(|row| self.id(*row));
+        cursor.held = at > 0;
         self.scroll(cursor, page);
     }
 

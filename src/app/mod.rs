@@ -70,6 +70,8 @@ pub struct View {
     pub typing: Option<Typing>,
     pub alerts: AlertCursor,
     pub service: Option<String>,
+    /// A person chose it; see [`AlertCursor::held`].
+    pub service_held: bool,
     pub service_offset: usize,
     /// The first line of the analysis; `None` follows its end.
     pub analysis_top: Option<usize>,
@@ -314,7 +316,7 @@ impl App {
         self.alerts.arrange(alerts, *severity, filter, layout.rows(Pane::Alerts), now);
         let services = self.topics.services.get().map_or(&[][..], Vec::as_slice);
         let known = |name: &String| services.iter().any(|service| service.service == *name);
-        if !self.view.service.as_ref().is_some_and(known) {
+        if !self.view.service_held || !self.view.service.as_ref().is_some_and(known) {
             self.view.service = services.first().map(|service| service.service.clone());
         }
         let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref()).unwrap_or(0);

@@ -108,10 +108,14 @@ impl Groups {
     }
 }
 
+/// Deviation, start and id of a row: enough to compare it and to take it back.
+type KeptRow = (f64, Timestamp, AnomalyId);
+
 /// Which anomalies are written down: all are counted, but rows are bounded for each key and hour, the worst first.
 #[derive(Debug, Default)]
 pub struct Keeping {
-    rows: BTreeMap<(UtcHour, SpanKey, bool), Vec<(f64, Timestamp, AnomalyId)>>,
+    /// By hour, key, and whether they are severe.
+    rows: BTreeMap<(UtcHour, SpanKey, bool), Vec<KeptRow>>,
 }
 
 /// What to do with an anomaly.

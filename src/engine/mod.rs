@@ -115,6 +115,8 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Counters {
     started: Option<Timestamp>,
+    /// Where the first poll began: rates are taken from there on.
+    polled_from: Option<Timestamp>,
     poll_interval: Micros,
     spans: u64,
     anomalies: u64,
@@ -170,13 +172,14 @@ impl Engine {
             }
             Input::PollEnded(window) => {
                 self.polled_to = self.polled_to.max(Some(window.to));
+                self.counters.polled_from.get_or_insert(window.from);
                 self.traces.poll_ended(now);
                 self.pass_time(now);
                 self.tell_all(now, &mut out);
             }
             Input::HistoryRead { window, traces } => {
                 for trace in &traces {
-                    self.learn_history(window, trace);
+                    self.learn_history(window, trace, now);
                 }
             }
             Input::HistoryWindowRead(window) => {
@@ -276,7 +279,7 @@ impl Engine {
         self.keys.bucket(UtcHour::of(at), &self.calendar)
     }
 
-    fn learn_history(&mut self, window: TimeWindow, trace: &Trace) {
+    fn learn_history(&mut self, window: TimeWindow, trace: &Trace, now: Timestamp) {
         let Some(start) = trace.spans.iter().map(|span| span.start).min() else { return };
         if !window.contains(start) || self.traces.was_learnt(trace.id) {
             return;
@@ -284,9 +287,14 @@ impl Engine {
         if !self.history_seen.entry(window.from).or_default().insert(trace.id) {
             return;
         }
+        // The screens' last hour begins before the watch did.
+        let recent = start + Micros::from_secs(3_600) > now && !self.traces.has_seen(trace.id);
         for span in &trace.spans {
             let index = self.keys.index(&span.key);
             self.history.learn(index, span.start, span.duration, span.error);
+            if let Some(entry) = self.keys.get_mut(index).filter(|_| recent) {
+                entry.last_hour.insert(span.end(), span.duration, span.error);
+            }
         }
     }
 

@@ -201,6 +201,12 @@ impl Traces {
         }
     }
 
+    /// Whether a live poll brought this trace.
+    #[must_use]
+    pub fn has_seen(&self, trace: TraceId) -> bool {
+        self.seen.contains_key(&trace)
+    }
+
     /// Whether this trace was learnt from a live poll. Back-fill asks, so as not to learn it again.
     #[must_use]
     pub fn was_learnt(&self, trace: TraceId) -> bool {

@@ -38,7 +38,7 @@ impl Engine {
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {
         let recent = self.counters.trace_starts.now(now).durations.count();
         let since =
-            self.counters.started.map_or(WINDOW, |started| now.since(started)).clamp(Micros::from_secs(1), WINDOW);
+            self.counters.polled_from.map_or(WINDOW, |from| now.since(from)).clamp(Micros::from_secs(1), WINDOW);
         MonitorView {
             started: self.counters.started.unwrap_or(now),
             last_poll: self.polled_to,

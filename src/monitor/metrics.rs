@@ -43,10 +43,9 @@ impl MetricsPoller {
             let wait = match result {
                 Ok(samples) => {
                     backoff.reset();
-                    let none = samples.is_empty();
-                    self.board.change(SourceKind::Prometheus, |source| {
-                        source.warning = none.then(|| "no known metric".to_owned());
-                    });
+                    let note = self.prometheus.notes().into_iter().next();
+                    let none = || samples.is_empty().then(|| "no known metric".to_owned());
+                    self.board.change(SourceKind::Prometheus, |source| source.warning = note.or_else(none));
                     self.board.ready(SourceKind::Prometheus, self.clock.now());
                     self.interval.as_std()
                 }

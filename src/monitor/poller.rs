@@ -23,6 +23,8 @@ use super::{jitter, parts};
 const POLLS_BETWEEN_SWEEPS: u64 = 10;
 /// A longer window is polled in pieces, so that a long outage does not become one answer.
 const LONGEST_WINDOW: Micros = Micros::from_secs(3_600);
+/// The first poll reaches back this far, so that the screens begin with something to show.
+const FIRST_REACH: Micros = Micros::from_secs(300);
 /// Incomplete traces are asked for again this often, and so many at a time.
 const MOST_RETRIES: u8 = 3;
 const MOST_REREADS: usize = 20;
@@ -115,28 +117,30 @@ impl Poller {
     pub async fn run(self, live_from: Timestamp) {
         let mut backoff =
             Backoff::new(self.interval.as_std(), (self.interval.as_std() * 6).max(std::time::Duration::from_secs(60)));
-        let mut polled_to = live_from;
+        let mut polled_to = live_from - FIRST_REACH;
         let mut roster = Roster::default();
         let mut incomplete = Incomplete::default();
         let mut polls = 0u64;
         let mut probed = false;
+        let mut wrong_clock = None;
         while !self.to_core.is_closed() {
             let result = async {
                 if !probed {
-                    self.probe().await?;
+                    wrong_clock = self.probe().await?;
                     probed = true;
                 }
                 if polls.is_multiple_of(POLLS_BETWEEN_SWEEPS) {
                     roster.all = self.jaeger.services().await?;
                 }
                 let sweep = polls.is_multiple_of(POLLS_BETWEEN_SWEEPS);
-                let to = self.poll(&mut roster, &mut incomplete, polled_to, sweep).await?;
-                Ok::<_, SourceError>(to)
+                self.poll(&mut roster, &mut incomplete, polled_to, sweep).await
             }
             .await;
             let wait = match result {
-                Ok(to) => {
+                Ok((to, doubt)) => {
                     polled_to = to;
+                    let warning = wrong_clock.clone().or_else(|| doubt.map(str::to_owned));
+                    self.board.change(SourceKind::Jaeger, |source| source.warning = warning);
                     polls += 1;
                     backoff.reset();
                     self.board.ready(SourceKind::Jaeger, self.clock.now());
@@ -162,29 +166,27 @@ impl Poller {
         }
     }
 
-    async fn probe(&self) -> Result<(), SourceError> {
+    /// Finds the API. Returns what is wrong with this machine's clock, if anything is.
+    async fn probe(&self) -> Result<Option<String>, SourceError> {
         let found = self.jaeger.probe().await?;
+        self.board.change(SourceKind::Jaeger, |source| source.detail = found.detail);
         let offset = found.server_time.and_then(|server| self.clock.follow(server));
-        self.board.change(SourceKind::Jaeger, |source| {
-            source.detail = found.detail;
-            source.warning = offset.map(|offset| {
-                format!("this machine's clock is {} {}", offset.by, if offset.behind { "behind" } else { "ahead" })
-            });
-        });
-        Ok(())
+        Ok(offset.map(|offset| format!("clock {} {}", offset.by, if offset.behind { "behind" } else { "ahead" })))
     }
 
-    /// One poll, in pieces if it has much to catch up with. Returns up to where everything was read.
+    /// One poll, in pieces if it has much to catch up with. Returns up to where everything was read, and what is doubtful
+    /// about it.
     async fn poll(
         &self,
         roster: &mut Roster,
         incomplete: &mut Incomplete,
         polled_to: Timestamp,
         sweep: bool,
-    ) -> Result<Timestamp, SourceError> {
+    ) -> Result<(Timestamp, Option<&'static str>), SourceError> {
         let settle = Micros(self.settle_us.load(Ordering::Relaxed));
         let whole = next_window(polled_to, self.clock.now(), self.interval, settle);
         let mut clipped = 0;
+        let mut unreadable = 0;
         for window in parts(whole, LONGEST_WINDOW) {
             for service in roster.to_ask(sweep) {
                 let report = read(&self.jaeger, &service, window, &self.to_core, |traces| {
@@ -192,7 +194,9 @@ impl Poller {
                     traces.iter().for_each(|trace| incomplete.note(trace));
                     Input::TracesPolled(traces)
                 });
-                clipped += report.await?.clipped.len();
+                let report = report.await?;
+                clipped += report.clipped.len();
+                unreadable += report.unreadable.len();
             }
             let _ = self.to_core.send(ToCore::Step(Input::PollEnded(window))).await;
         }
@@ -202,11 +206,12 @@ impl Poller {
                 let _ = self.to_core.send(ToCore::Step(Input::TracesPolled(vec![trace]))).await;
             }
         }
-        if clipped > 0 {
-            self.board
-                .change(SourceKind::Jaeger, |source| source.warning = Some("some traces cut by limit".to_owned()));
-        }
-        Ok(whole.to)
+        let doubt = match (clipped, unreadable) {
+            (0, 0) => None,
+            (0, _) => Some("some traces unreadable"),
+            _ => Some("some traces cut by limit"),
+        };
+        Ok((whole.to, doubt))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use spanwatch::domain::{AnomalyId, TraceId};
+use spanwatch::demo::Planned;
+use spanwatch::domain::{Anomaly, AnomalyId, TraceId};
 use spanwatch::messages::{
     AlertView, Analysis, BackFill, Command, CommandId, CommandKind, RecalculationState, TraceState, UpdateBody,
     WaterfallSpan,
@@ -67,14 +68,17 @@ impl Viewer {
     }
 }
 
-/// The alert at the top once it is one of `culprit`, SEV1 or SEV2.
-pub async fn alert_of(viewer: &mut Viewer, culprit: &str) -> AlertView {
+/// Waits until the alert at the top is `order.match` of `service`, SEV1 or SEV2, for a span of the fault. What was
+/// unusual by chance before does not count.
+pub async fn slow_matches(viewer: &mut Viewer, service: &str, fault: Planned) -> (AlertView, Anomaly) {
     viewer
-        .until("alert of the fault", |body| match body {
-            UpdateBody::Alerts(alerts) => {
-                alerts.first().filter(|top| &*top.key.service == culprit && top.severity.number() <= 2).cloned()
-            }
-            _ => None,
+        .until("alert of the fault", |body| {
+            let UpdateBody::Alerts(alerts) = body else { return None };
+            let top = alerts.first().filter(|top| top.severity.number() <= 2)?;
+            let named = &*top.key.service == service && &*top.key.operation == "order.match";
+            let mut anomalies = top.anomalies.iter();
+            let anomaly = anomalies.find(|anomaly| named && fault.window.contains(anomaly.start))?;
+            Some((top.clone(), anomaly.clone()))
         })
         .await
 }

@@ -12,7 +12,7 @@ use spanwatch::runtime::now;
 use spanwatch::sources::jaeger::{self, Jaeger};
 use spanwatch::sources::prometheus::{Prometheus, Settings};
 
-use super::common::viewer::{Viewer, alert_of, analysis_of};
+use super::common::viewer::{Viewer, analysis_of, slow_matches};
 use super::{eventually, variable};
 
 const SERVICES: [&str; 4] = ["api-gateway", "crypto-wallet", "exchange-api", "order-matcher"];
@@ -134,9 +134,8 @@ async fn the_prompt_of_an_analysis_holds_what_prometheus_says_of_the_culprit() {
     });
     viewer.learnt().await;
     let culprit = Fault::SlowMatcher.culprit();
-    served.inject(Fault::SlowMatcher);
-    let alert = alert_of(&mut viewer, culprit).await;
-    let anomaly = alert.anomalies[0].clone();
+    let planned = served.inject(Fault::SlowMatcher);
+    let (_, anomaly) = slow_matches(&mut viewer, culprit, planned).await;
     let analysis = analysis_of(&mut viewer, anomaly.id).await;
     viewer.end().await;
 

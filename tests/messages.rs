@@ -1,0 +1,398 @@
+//! Every message survives the wire: whatever one half says, the other reads back unchanged.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spanwatch::domain::{
+    Anomaly, AnomalyId, Attributes, HourOfWeek, Level, MetricKind, MetricSample, Micros, Severity, SpanId, SpanKey,
+    SpanKind, Timestamp, TraceId,
+};
+use spanwatch::messages::{
+    AlertView, Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
+    CommandKind, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationState, ServiceState,
+    ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan,
+};
+
+fn key() -> SpanKey {
+    SpanKey::new("order-matcher", "order.match \u{1b}[31m \"é\"", SpanKind::Consumer)
+}
+
+fn at() -> Timestamp {
+    Timestamp(1_795_000_000_123_456)
+}
+
+fn anomaly() -> Anomaly {
+    Anomaly {
+        id: AnomalyId { trace: TraceId(u128::MAX - 1), span: SpanId(1) },
+        key: key(),
+        severity: Severity::Sev2,
+        start: at(),
+        duration: Micros(u64::MAX),
+        mean_us: 1.0 / 3.0,
+        sigma_us: f64::MIN_POSITIVE,
+        z: 1e300,
+        cut_off_z: -0.25,
+        level: Level::DayOfWeek,
+        samples: u64::MAX,
+        bucket: HourOfWeek::new(6, 23),
+        error: true,
+        attributes: [("order.pair", "BTC/USD"), ("empty", "")].into_iter().collect::<Attributes>(),
+    }
+}
+
+fn analysis(state: AnalysisState) -> Analysis {
+    let sample = MetricSample {
+        kind: MetricKind::Cpu,
+        service: "cart".into(),
+        at: at(),
+        value: 0.0035,
+        query: "rate(x[5m])".into(),
+    };
+    Analysis {
+        id: AnalysisId(7),
+        anomaly: anomaly(),
+        state,
+        model: "llama3.2:1b".into(),
+        started: at(),
+        facts: vec!["it took 2.9s".into()],
+        metrics: vec![
+            MetricReading { sample: sample.clone(), usual: Some((0.1, 0.2)) },
+            MetricReading { sample, usual: None },
+        ],
+        metrics_note: Some("no metrics within 10 s".into()),
+        text: "SUMMARY:\nslow\n".into(),
+        receipt: Some(PromptReceipt {
+            prompt: "why?".into(),
+            tokens: 900,
+            context_tokens: 8_192,
+            cut: vec!["12 more spans".into()],
+            truncated_by_server: true,
+        }),
+    }
+}
+
+fn analysis_states() -> Vec<AnalysisState> {
+    let all = vec![
+        AnalysisState::Gathering,
+        AnalysisState::Waiting { loading: true },
+        AnalysisState::Streaming,
+        AnalysisState::Done { tokens: Some(259), tokens_per_s: None, cut_by_limit: true },
+        AnalysisState::Cancelled,
+        AnalysisState::Failed("the model is missing".into()),
+    ];
+    // A new variant does not compile here until it stands above.
+    for state in &all {
+        match state {
+            AnalysisState::Gathering
+            | AnalysisState::Waiting { .. }
+            | AnalysisState::Streaming
+            | AnalysisState::Done { .. }
+            | AnalysisState::Cancelled
+            | AnalysisState::Failed(_) => {}
+        }
+    }
+    all
+}
+
+fn recalculations() -> Vec<RecalculationState> {
+    let changed =
+        ChangedCell { key: key(), bucket: HourOfWeek::new(0, 9), p99_before: Micros(10), p99_after: Micros(20) };
+    let all = vec![
+        RecalculationState::Never,
+        RecalculationState::Running { keys_done: 3, keys_total: 31, started: at() },
+        RecalculationState::Cancelled,
+        RecalculationState::Failed("the disk is full".into()),
+        RecalculationState::Done {
+            at: at(),
+            took: Micros(16_000),
+            generation: 3,
+            keys: 31,
+            samples: 3_400_000,
+            changed: 1,
+            compared: 5_208,
+            largest: vec![changed],
+        },
+    ];
+    for state in &all {
+        match state {
+            RecalculationState::Never
+            | RecalculationState::Running { .. }
+            | RecalculationState::Cancelled
+            | RecalculationState::Failed(_)
+            | RecalculationState::Done { .. } => {}
+        }
+    }
+    all
+}
+
+fn back_fills() -> Vec<BackFill> {
+    let all = vec![
+        BackFill::NotStarted,
+        BackFill::Running { hours_done: 1, hours_total: 720 },
+        BackFill::Done,
+        BackFill::Paused { hours_done: 1, hours_total: 720, why: "connection refused".into() },
+    ];
+    for state in &all {
+        match state {
+            BackFill::NotStarted | BackFill::Running { .. } | BackFill::Done | BackFill::Paused { .. } => {}
+        }
+    }
+    all
+}
+
+fn trace_states() -> Vec<TraceState> {
+    let span = WaterfallSpan {
+        id: SpanId(9),
+        depth: 8,
+        key: key(),
+        offset: Micros(4),
+        duration: Micros(5),
+        self_time: Micros(6),
+        error: true,
+        severity: Some(Severity::Sev1),
+        normal_p99: None,
+        critical: vec![(Micros(1), Micros(2))],
+        attributes: vec![("a".into(), "b".into())],
+    };
+    let all = vec![
+        TraceState::Loading,
+        TraceState::Failed("Jaeger no longer has this trace".into()),
+        TraceState::Loaded {
+            start: at(),
+            duration: Micros(1),
+            services: 4,
+            errors: 1,
+            orphans: 2,
+            left_out: 3,
+            spans: vec![span],
+        },
+    ];
+    for state in &all {
+        match state {
+            TraceState::Loading | TraceState::Failed(_) | TraceState::Loaded { .. } => {}
+        }
+    }
+    all
+}
+
+fn source_states() -> Vec<SourceState> {
+    let all = vec![
+        SourceState::Off,
+        SourceState::Connecting,
+        SourceState::Ready,
+        SourceState::Failing("401 unauthorized".into()),
+    ];
+    for state in &all {
+        match state {
+            SourceState::Off | SourceState::Connecting | SourceState::Ready | SourceState::Failing(_) => {}
+        }
+    }
+    all
+}
+
+fn service_states() -> Vec<ServiceState> {
+    let all = vec![ServiceState::Judged, ServiceState::Learning, ServiceState::Absent];
+    for state in &all {
+        match state {
+            ServiceState::Judged | ServiceState::Learning | ServiceState::Absent => {}
+        }
+    }
+    all
+}
+
+fn sources() -> Vec<SourceView> {
+    let kinds = [SourceKind::Jaeger, SourceKind::Prometheus, SourceKind::Ollama].into_iter().cycle();
+    let view = |(kind, state)| SourceView {
+        kind,
+        state,
+        last_ok: Some(at()),
+        interval: Micros::from_secs(10),
+        detail: "api v3".into(),
+        warning: Some("clock 58m behind".into()),
+    };
+    kinds.zip(source_states()).map(view).collect()
+}
+
+fn services() -> Vec<ServiceView> {
+    let view = |state| ServiceView {
+        service: "cart".into(),
+        state,
+        severity: Some(Severity::Sev5),
+        spans_per_s: 0.15,
+        error_share: None,
+        worst_operation: Some(key()),
+        p99_now: Some(Micros(1)),
+        times_normal: Some(9.8),
+        operations: 3,
+        last_seen: None,
+        history: vec![None, Some(1.5)],
+    };
+    service_states().into_iter().map(view).collect()
+}
+
+fn alert() -> AlertView {
+    AlertView {
+        key: key(),
+        severity: Severity::Sev1,
+        first: at(),
+        last: at(),
+        counts: [1, 2, 3, 4, 5],
+        judged: 20,
+        worst_z: 25.5,
+        latest_z: -0.5,
+        p99_now: None,
+        p99_normal: Some(Micros(5)),
+        times_normal: None,
+        anomalies: vec![anomaly()],
+    }
+}
+
+fn learning(back_fill: BackFill) -> LearningView {
+    LearningView {
+        keys: 31,
+        samples: 3_400_000,
+        hours_known: 700,
+        hours_wanted: 720,
+        back_fill,
+        generation: 2,
+        generation_at: Some(at()),
+        buckets_full: 0.98,
+        merged_operations: 7,
+    }
+}
+
+fn baseline() -> BaselineView {
+    let cell = CellView {
+        level: Level::HourOfWeek,
+        samples: 925,
+        mean_us: 98_000.5,
+        sigma_us: 20_000.25,
+        p50: Micros(1),
+        p90: Micros(2),
+        p95: Micros(3),
+        p99: Micros(4),
+        p99_9: Micros(5),
+        cut_offs: [None, Some(Micros(5)), Some(Micros(4)), Some(Micros(3)), Some(Micros(2))],
+        cut_off_levels: Level::ALL.into_iter().cycle().take(5).collect::<Vec<_>>().try_into().unwrap(),
+    };
+    BaselineView {
+        key: key(),
+        bucket: HourOfWeek::new(4, 3),
+        cell: Some(cell),
+        note: Some("not enough data (n = 3, needs 10)".into()),
+        week_p99: vec![None, Some(Micros(7))],
+        week_samples: vec![0, 9],
+        now_p50: None,
+        now_p95: Some(Micros(8)),
+        now_p99: None,
+        now_samples: 3,
+        histogram_edges_us: vec![64, 91],
+        histogram_normal: vec![0.25],
+        histogram_now: Vec::new(),
+        history_p99: vec![Some(Micros(9)), None],
+    }
+}
+
+fn monitor() -> MonitorView {
+    MonitorView {
+        started: at(),
+        last_poll: None,
+        poll_interval: Micros::from_secs(10),
+        traces_per_s: 0.15,
+        spans_seen: 1,
+        anomalies_seen: 2,
+        bucket: HourOfWeek::new(0, 0),
+        zone: "Europe/Berlin".into(),
+    }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    vec![Outcome::Accepted, Outcome::Refused("a recalculation is running already".into())]
+}
+
+fn updates() -> Vec<UpdateBody> {
+    let mut all = vec![
+        UpdateBody::Sources(sources()),
+        UpdateBody::Monitor(monitor()),
+        UpdateBody::Services(services()),
+        UpdateBody::Alerts(vec![alert()]),
+        UpdateBody::Baseline(Box::new(baseline())),
+        UpdateBody::TokensArrived { analysis: AnalysisId(7), text: "the".into() },
+        UpdateBody::Notice("the store was set aside".into()),
+    ];
+    all.extend(back_fills().into_iter().map(|back_fill| UpdateBody::Learning(learning(back_fill))));
+    let trace = |state| UpdateBody::Trace(Box::new(TraceView { trace: TraceId(3), state }));
+    all.extend(trace_states().into_iter().map(trace));
+    all.extend(recalculations().into_iter().map(UpdateBody::Recalculation));
+    all.extend(analysis_states().into_iter().map(|state| UpdateBody::Analysis(Box::new(analysis(state)))));
+    all.extend(outcomes().into_iter().map(|outcome| UpdateBody::CommandAnswered { id: CommandId(5), outcome }));
+    for body in &all {
+        match body {
+            UpdateBody::Sources(_)
+            | UpdateBody::Monitor(_)
+            | UpdateBody::Services(_)
+            | UpdateBody::Alerts(_)
+            | UpdateBody::Learning(_)
+            | UpdateBody::Baseline(_)
+            | UpdateBody::Trace(_)
+            | UpdateBody::Recalculation(_)
+            | UpdateBody::Analysis(_)
+            | UpdateBody::TokensArrived { .. }
+            | UpdateBody::Notice(_)
+            | UpdateBody::CommandAnswered { .. } => {}
+        }
+    }
+    all
+}
+
+fn commands() -> Vec<CommandKind> {
+    let all = vec![
+        CommandKind::StartAnalysis { anomaly: anomaly().id },
+        CommandKind::CancelAnalysis,
+        CommandKind::Recalculate,
+        CommandKind::CancelRecalculation,
+        CommandKind::ShowBaseline { key: key() },
+        CommandKind::ShowTrace { trace: TraceId(0x4bf9) },
+        CommandKind::PollNow,
+        CommandKind::Shutdown,
+    ];
+    for kind in &all {
+        match kind {
+            CommandKind::StartAnalysis { .. }
+            | CommandKind::CancelAnalysis
+            | CommandKind::Recalculate
+            | CommandKind::CancelRecalculation
+            | CommandKind::ShowBaseline { .. }
+            | CommandKind::ShowTrace { .. }
+            | CommandKind::PollNow
+            | CommandKind::Shutdown => {}
+        }
+    }
+    all
+}
+
+fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: &T) {
+    let text = serde_json::to_string(message).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *message, "{text}");
+}
+
+#[test]
+fn every_update_survives_a_round_trip() {
+    for (revision, body) in (0..).zip(updates()) {
+        survives(&Update { revision, body });
+    }
+}
+
+#[test]
+fn every_command_survives_a_round_trip() {
+    for (id, kind) in (0..).map(CommandId).zip(commands()) {
+        survives(&Command { id, kind });
+    }
+}
+
+#[test]
+fn an_unknown_message_is_refused_and_not_taken_for_another() {
+    assert!(serde_json::from_str::<Command>(r#"{"id":1,"kind":"reboot"}"#).is_err());
+    assert!(serde_json::from_str::<UpdateBody>(r#"{"weather":{}}"#).is_err());
+}
