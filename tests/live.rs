@@ -1,8 +1,22 @@
 //! Tests against real servers. Each takes its server's address from the environment and is skipped, with a printed
 //! reason, where that is unset. `.ci/run` starts a Prometheus for them; the README says how to start a Jaeger.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod common;
+#[path = "live/tenant.rs"]
+mod tenant;
+
 #[path = "live/jaeger.rs"]
 mod jaeger;
+#[path = "live/monitor.rs"]
+mod monitor;
 #[path = "live/prometheus.rs"]
 mod prometheus;
 

@@ -3,25 +3,25 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use spanwatch::baseline;
 use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
-use spanwatch::domain::{AnomalyId, HourOfWeek, Level, MetricKind, SpanKey, TimeWindow, Timestamp, UtcHour};
+use spanwatch::domain::{MetricKind, TimeWindow, Timestamp};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
-    AlertView, Analysis, AnalysisState, BackFill, Command, CommandId, CommandKind, Outcome, RecalculationState,
-    SourceKind, SourceState, TraceState, UpdateBody,
+    AnalysisState, BackFill, CommandKind, Outcome, RecalculationState, SourceKind, SourceState, TraceState, UpdateBody,
 };
-use spanwatch::monitor::{self, Handle, Parts, Rules};
+use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::sources::jaeger::{self, Jaeger};
 use spanwatch::sources::prometheus::{self, Prometheus};
 use spanwatch::store::Store;
 
-/// Nothing here takes this long unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(90);
+use common::truth;
+use common::viewer::{PATIENCE, Viewer, analysis_of, slow_matches, waterfall_of};
 
 async fn exchange(schedule: Schedule, rate: f64) -> Served {
     demo::serve(ServeOptions { seed: 7, rate, schedule, port_base: None }).await.unwrap()
@@ -44,124 +44,6 @@ fn parts(served: &Served, store_dir: &Path, history_days: u32) -> Parts {
     }
 }
 
-/// A reader of updates that gives commands too.
-struct Viewer {
-    handle: Handle,
-    commands: u64,
-}
-
-impl Viewer {
-    fn of(parts: Parts) -> Self {
-        Self { handle: monitor::start(parts), commands: 0 }
-    }
-
-    fn send(&mut self, kind: CommandKind) -> CommandId {
-        self.commands += 1;
-        let id = CommandId(self.commands);
-        self.handle.commands.send(Command { id, kind }).unwrap();
-        id
-    }
-
-    /// Reads until `wanted` gives something.
-    async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&UpdateBody) -> Option<T>) -> T {
-        let reading = async {
-            while let Some(update) = self.handle.updates.recv().await {
-                if let Some(found) = wanted(&update.body) {
-                    return Some(found);
-                }
-            }
-            None
-        };
-        match tokio::time::timeout(PATIENCE, reading).await {
-            Ok(Some(found)) => found,
-            Ok(None) => panic!("the monitor ended before {what}"),
-            Err(_) => panic!("no {what} within {PATIENCE:?}"),
-        }
-    }
-
-    async fn learnt(&mut self) {
-        let mut filled = false;
-        self.until("end of learning", |body| match body {
-            UpdateBody::Learning(view) => {
-                filled |= view.back_fill == BackFill::Done;
-                None
-            }
-            UpdateBody::Recalculation(RecalculationState::Done { .. }) if filled => Some(()),
-            UpdateBody::Recalculation(RecalculationState::Failed(why)) => panic!("{why}"),
-            _ => None,
-        })
-        .await;
-    }
-
-    async fn end(mut self) {
-        self.send(CommandKind::Shutdown);
-        tokio::time::timeout(PATIENCE, self.handle.ended).await.unwrap().unwrap().unwrap();
-    }
-}
-
-/// Durations of every key in every bucket, from the simulator itself.
-fn truth(served: &Served, windows: &[TimeWindow]) -> BTreeMap<(SpanKey, HourOfWeek), Vec<u64>> {
-    let settings = baseline::Settings::default();
-    let calendar = settings.calendar();
-    let mut truth: BTreeMap<(SpanKey, HourOfWeek), Vec<u64>> = BTreeMap::new();
-    let exchange = served.exchange();
-    for window in windows {
-        for trace in exchange.traces_starting_in(*window) {
-            for span in trace.spans {
-                let bucket = calendar.bucket(UtcHour::of(span.start));
-                truth.entry((span.key, bucket)).or_default().push(span.duration.0);
-            }
-        }
-    }
-    truth
-}
-
-fn quantile(sorted: &[u64], q: f64) -> f64 {
-    let rank = q * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[rank.floor() as usize] as f64, sorted[rank.ceil() as usize] as f64);
-    low + (high - low) * rank.fract()
-}
-
-/// What the store's newest generation says, against the exact samples.
-fn compare_with_truth(served: &Served, store_dir: &Path) {
-    let now = chrono::Utc::now();
-    let store = Store::open(store_dir, now).unwrap().store;
-    let known = store.ledger().unwrap().known;
-    let generation = store.generation().unwrap();
-    let mut compared = 0;
-    let mut errors = Vec::new();
-    for ((key, bucket), mut samples) in truth(served, &known) {
-        // Buckets that live traffic still fills after the last recalculation are not in that generation.
-        if samples.len() < 10 || bucket == baseline::Settings::default().calendar().bucket_at(generation.made_at) {
-            continue;
-        }
-        samples.sort_unstable();
-        let (level, cell) = generation.answer(&key, bucket).unwrap_or_else(|| panic!("{key} {bucket}"));
-        assert_eq!((level, cell.samples), (Level::HourOfWeek, samples.len() as u64), "{key} {bucket}");
-        let mean = samples.iter().sum::<u64>() as f64 / samples.len() as f64;
-        let variance = samples.iter().map(|us| (*us as f64 - mean).powi(2)).sum::<f64>() / samples.len() as f64;
-        let sigma = variance.sqrt().max(1.0).max(mean / 100.0);
-        assert!((cell.mean_us / mean - 1.0).abs() < 1e-6, "{key} {bucket}: mean {} for {mean}", cell.mean_us);
-        assert!((cell.sigma_us / sigma - 1.0).abs() < 1e-6, "{key} {bucket}: sigma {} for {sigma}", cell.sigma_us);
-        for (told, q) in cell.percentiles.iter().zip(baseline::PERCENTILES) {
-            let exact = quantile(&samples, q);
-            let error = (f64::from(*told) / exact - 1.0).abs();
-            assert!(error <= 0.032, "{key} {bucket}: p{} is {told} for {exact}", q * 100.0);
-            errors.push(error);
-        }
-        compared += 1;
-    }
-    errors.sort_by(f64::total_cmp);
-    let median = errors[errors.len() / 2];
-    println!(
-        "{compared} buckets, median error of a percentile {:.3} %, largest {:.3} %",
-        median * 100.0,
-        errors[errors.len() - 1] * 100.0
-    );
-    assert!(compared > 100, "{compared}");
-    assert!(median < 0.005, "{median}");
-}
-
 /// How many days are learnt here: 2, or as many as the environment says.
 fn days() -> u32 {
     std::env::var("SPANWATCH_TEST_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(2)
@@ -174,37 +56,15 @@ async fn every_baseline_equals_the_simulators_own_samples() {
     let mut viewer = Viewer::of(parts(&served, dir.path(), days()));
     viewer.learnt().await;
     viewer.end().await;
-    compare_with_truth(&served, dir.path());
-}
-
-async fn alert_of(viewer: &mut Viewer, culprit: &str) -> AlertView {
-    viewer
-        .until("alert of the fault", |body| match body {
-            UpdateBody::Alerts(alerts) => {
-                alerts.first().filter(|top| &*top.key.service == culprit && top.severity.number() <= 2).cloned()
-            }
-            _ => None,
-        })
-        .await
-}
-
-async fn analysis_of(viewer: &mut Viewer, anomaly: AnomalyId) -> Analysis {
-    viewer.send(CommandKind::StartAnalysis { anomaly });
-    let mut streamed = String::new();
-    viewer
-        .until("end of the analysis", |body| match body {
-            UpdateBody::TokensArrived { text, .. } => {
-                streamed.push_str(text);
-                None
-            }
-            UpdateBody::Analysis(analysis) => {
-                assert!(analysis.text.ends_with(&streamed) || streamed.is_empty(), "tokens are those of the text");
-                streamed.clone_from(&analysis.text);
-                (!analysis.state.is_running()).then(|| (**analysis).clone())
-            }
-            _ => None,
-        })
-        .await
+    let store = Store::open(dir.path(), chrono::Utc::now()).unwrap().store;
+    let generation = store.generation().unwrap();
+    let known = store.ledger().unwrap().known;
+    let exchange = served.exchange();
+    let mut truth = truth::of(known.iter().flat_map(|window| exchange.traces_starting_in(*window)));
+    // What live traffic still fills after the last recalculation is not in that generation.
+    let filling = baseline::Settings::default().calendar().bucket_at(generation.made_at);
+    truth.retain(|(_, bucket), _| *bucket != filling);
+    truth::compare(&generation, truth);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -218,23 +78,11 @@ async fn a_fault_is_found_opened_and_explained() {
     );
     let mut viewer = Viewer::of(parts);
     viewer.learnt().await;
-    served.inject(Fault::SlowMatcher);
-    let alert = alert_of(&mut viewer, Fault::SlowMatcher.culprit()).await;
-    assert_eq!(&*alert.key.operation, "order.match");
-    assert!(alert.worst_z > 3.0 && alert.counts.iter().sum::<u32>() > 0 && !alert.anomalies.is_empty());
+    let planned = served.inject(Fault::SlowMatcher);
+    let (alert, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit(), planned).await;
+    assert!(alert.worst_z > 3.0 && alert.counts.iter().sum::<u32>() > 0);
 
-    let anomaly = alert.anomalies[0].clone();
-    viewer.send(CommandKind::ShowTrace { trace: anomaly.id.trace });
-    let spans = viewer
-        .until("trace", |body| match body {
-            UpdateBody::Trace(view) => match &view.state {
-                TraceState::Loaded { spans, .. } => Some(spans.clone()),
-                TraceState::Failed(why) => panic!("{why}"),
-                TraceState::Loading => None,
-            },
-            _ => None,
-        })
-        .await;
+    let spans = waterfall_of(&mut viewer, anomaly.id.trace).await;
     let shown = spans.iter().find(|span| span.id == anomaly.id.span).expect("the anomaly's span is in the waterfall");
     assert_eq!((shown.severity, shown.duration), (Some(anomaly.severity), anomaly.duration));
     assert!(shown.normal_p99.is_some_and(|p99| p99 < shown.duration));
@@ -257,8 +105,9 @@ async fn a_cancelled_analysis_says_so_and_a_recalculation_tells_its_outcome() {
     let dir = tempfile::tempdir().unwrap();
     let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
     viewer.learnt().await;
-    let alert = alert_of(&mut viewer, Fault::SlowMatcher.culprit()).await;
-    viewer.send(CommandKind::StartAnalysis { anomaly: alert.anomalies[0].id });
+    let planned = served.exchange().faults_within(TimeWindow::new(Timestamp(0), Timestamp(i64::MAX)))[0];
+    let (_, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit(), planned).await;
+    viewer.send(CommandKind::StartAnalysis { anomaly: anomaly.id });
     viewer.until("first token", |body| matches!(body, UpdateBody::TokensArrived { .. }).then_some(())).await;
     viewer.send(CommandKind::CancelAnalysis);
     let cancelled = viewer

@@ -34,6 +34,23 @@ pub struct BackFiller {
     pub history: Micros,
 }
 
+/// How far it has come. A slow backend takes minutes for a day, so each hour counts as soon as it is read.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    hours_done: u32,
+    hours_total: u32,
+}
+
+impl Progress {
+    const fn running(self) -> BackFill {
+        BackFill::Running { hours_done: self.hours_done, hours_total: self.hours_total }
+    }
+
+    const fn paused(self, why: String) -> BackFill {
+        BackFill::Paused { hours_done: self.hours_done, hours_total: self.hours_total, why }
+    }
+}
+
 /// What is to be read, in hours at most, by UTC day: newest day first, but the hour that is still going on last.
 #[must_use]
 fn plan(known: &[TimeWindow], whole: TimeWindow) -> Vec<Vec<TimeWindow>> {
@@ -66,12 +83,11 @@ impl BackFiller {
     pub async fn run(mut self, beginning: Beginning) {
         let Beginning { known, live_from, generation_at } = beginning;
         let days = plan(&known, TimeWindow::new(live_from - self.history, live_from));
-        let hours_total = days.iter().map(Vec::len).sum::<usize>() as u32;
-        let mut hours_done = 0;
+        let mut progress = Progress { hours_done: 0, hours_total: days.iter().map(Vec::len).sum::<usize>() as u32 };
         let mut learnt = Micros::ZERO;
         let mut provisional = generation_at.is_some();
         let mut backoff = Backoff::new(std::time::Duration::from_secs(2), std::time::Duration::from_secs(120));
-        self.tell(BackFill::Running { hours_done, hours_total }).await;
+        self.tell(progress.running()).await;
         if self.roster.wait_for(Option::is_some).await.is_err() {
             return;
         }
@@ -83,19 +99,18 @@ impl BackFiller {
             }
             let mut missing = windows.clone();
             loop {
-                match self.read_day(&mut missing).await {
+                match self.read_day(&mut missing, &mut progress).await {
                     Ok(()) => break,
                     Err(error) => {
-                        self.tell(BackFill::Paused { hours_done, hours_total, why: error.to_string() }).await;
+                        self.tell(progress.paused(error.to_string())).await;
                         tokio::time::sleep(backoff.next_delay(jitter(), error.retry_after())).await;
                     }
                 }
             }
             backoff.reset();
-            hours_done += windows.len() as u32;
             learnt = Micros(learnt.0 + windows.iter().map(|window| window.length().0).sum::<u64>());
-            let progress = if last { BackFill::Done } else { BackFill::Running { hours_done, hours_total } };
-            let ended = Input::HistoryEnded { windows: windows.clone(), progress };
+            let moved = if last { BackFill::Done } else { progress.running() };
+            let ended = Input::HistoryEnded { windows: windows.clone(), progress: moved };
             if self.to_core.send(ToCore::Step(ended)).await.is_err() {
                 return;
             }
@@ -114,7 +129,7 @@ impl BackFiller {
     }
 
     /// Reads the windows of one day, several at once, and takes those that were read off the list.
-    async fn read_day(&self, missing: &mut Vec<TimeWindow>) -> Result<(), SourceError> {
+    async fn read_day(&self, missing: &mut Vec<TimeWindow>, progress: &mut Progress) -> Result<(), SourceError> {
         let roster = self.roster.borrow().clone().unwrap_or_default();
         let mut tasks: JoinSet<(TimeWindow, Result<(), SourceError>)> = JoinSet::new();
         let mut waiting = missing.clone();
@@ -130,7 +145,11 @@ impl BackFiller {
             }
             match tasks.join_next().await {
                 None => break,
-                Some(Ok((window, Ok(())))) => missing.retain(|other| *other != window),
+                Some(Ok((window, Ok(())))) => {
+                    missing.retain(|other| *other != window);
+                    progress.hours_done += 1;
+                    self.tell(progress.running()).await;
+                }
                 Some(Ok((_, Err(error)))) => failure = Some(error),
                 Some(Err(_)) => {}
             }

@@ -94,7 +94,7 @@ fn row(pen: &mut Pen<'_>, service: &ServiceView, columns: &Columns, line: Area, 
     match service.state {
         ServiceState::Absent => {
             let since = service.last_seen.map_or_else(
-                || "no spans yet".to_owned(),
+                || "no spans since start".to_owned(),
                 |at| format!("no spans for {}", wording::age(now.since(at))),
             );
             pen.put_start(x + 1, line.y, rest.saturating_sub(1), &since, base);

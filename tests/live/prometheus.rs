@@ -2,10 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spanwatch::baseline;
+use spanwatch::demo::{self, Fault, Schedule, ServeOptions};
 use spanwatch::domain::{MetricKind, MetricSample};
+use spanwatch::llm::{self, Ollama};
+use spanwatch::messages::AnalysisState;
+use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::runtime::now;
+use spanwatch::sources::jaeger::{self, Jaeger};
 use spanwatch::sources::prometheus::{Prometheus, Settings};
 
+use super::common::viewer::{Viewer, analysis_of, slow_matches};
 use super::{eventually, variable};
 
 const SERVICES: [&str; 4] = ["api-gateway", "crypto-wallet", "exchange-api", "order-matcher"];
@@ -102,4 +109,46 @@ async fn a_query_the_server_refuses_is_told_in_its_own_words() {
         Ok(_) => prometheus.notes().join(" "),
     };
     assert!(told.contains("parse error"), "{told:?}");
+}
+
+/// Traces and model are served in this process; the metrics are those of the same services that Prometheus scrapes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_prompt_of_an_analysis_holds_what_prometheus_says_of_the_culprit() {
+    let Some(prometheus) = server() else { return };
+    complete(&prometheus).await;
+    let served = demo::serve(ServeOptions { seed: 42, rate: 2.0, schedule: Schedule::Quiet, port_base: None });
+    let served = served.await.unwrap();
+    let jaeger = jaeger::Settings { url: served.jaeger_url.clone(), ..Default::default() };
+    let ollama = llm::Settings { url: served.ollama_url.clone(), num_predict: 40, ..Default::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let mut viewer = Viewer::of(Parts {
+        rules: Rules {
+            monitor: monitor::Settings { poll_interval_s: 1, metrics_interval_s: 5, ..Default::default() },
+            baseline: baseline::Settings { history_days: 1, ..Default::default() },
+            ..Rules::default()
+        },
+        store_dir: dir.path().to_path_buf(),
+        jaeger: Some(Jaeger::new(&jaeger).unwrap()),
+        prometheus: server(),
+        ollama: Some(Ollama::new(&ollama).unwrap()),
+    });
+    viewer.learnt().await;
+    let culprit = Fault::SlowMatcher.culprit();
+    let planned = served.inject(Fault::SlowMatcher);
+    let (_, anomaly) = slow_matches(&mut viewer, culprit, planned).await;
+    let analysis = analysis_of(&mut viewer, anomaly.id).await;
+    viewer.end().await;
+
+    assert!(matches!(analysis.state, AnalysisState::Done { .. }), "{:?}", analysis.state);
+    let told = analysis.metrics.iter().map(|reading| &reading.sample).find(|sample| sample.kind == MetricKind::Cpu);
+    let told = told.unwrap_or_else(|| panic!("no CPU of {culprit}: {:?}", analysis.metrics_note));
+    assert_eq!(told.service, culprit);
+    let asked = prometheus.readings(culprit, anomaly.start + anomaly.duration).await.unwrap();
+    let asked = asked.iter().map(|reading| &reading.sample).find(|sample| sample.kind == MetricKind::Cpu);
+    let asked = asked.expect("it was there a moment ago");
+    assert!((told.value / asked.value - 1.0).abs() < 1e-9, "{} then {}", told.value, asked.value);
+    let prompt = &analysis.receipt.expect("the prompt was built").prompt;
+    let said = MetricKind::Cpu.show(told.value);
+    assert!(prompt.contains(&said), "no {said} in {prompt}");
+    println!("CPU of {culprit} in the prompt: {said}");
 }
