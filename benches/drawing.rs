@@ -1,7 +1,5 @@
 //! One frame of the dashboard during an incident, 120 columns by 40 rows: what is done for every change on the screen.
 
-#![expect(clippy::expect_used, reason = "a benchmark fails by panicking")]
-
 #[path = "../tests/screens/fixture.rs"]
 #[expect(dead_code, reason = "one of its stages is drawn here")]
 mod fixture;
