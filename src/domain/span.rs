@@ -87,20 +87,34 @@ impl SpanId {
     }
 }
 
-/// By hand: ids are read for every span of every page, and `from_str_radix` also takes a sign.
+/// The value of each hex digit; 0xff for any other byte.
+const HEX_DIGITS: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        values[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
+
+/// By hand: ids are read several times for every span of every page, and `from_str_radix` also takes a sign.
 fn parse_hex(hex: &str, most: usize) -> Option<u128> {
     if hex.is_empty() || hex.len() > most {
         return None;
     }
-    hex.bytes().try_fold(0u128, |id, byte| {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            _ => return None,
-        };
-        Some(id << 4 | u128::from(digit))
-    })
+    let (high, low) = hex.as_bytes().split_at(hex.len().saturating_sub(16));
+    Some(u128::from(parse_half(high)?) << 64 | u128::from(parse_half(low)?))
+}
+
+/// At most 16 digits; a bad one is told at the end, for there is hardly ever one.
+fn parse_half(hex: &[u8]) -> Option<u64> {
+    let (value, seen) = hex.iter().fold((0, 0), |(value, seen), byte| {
+        let digit = HEX_DIGITS[usize::from(*byte)];
+        (value << 4 | u64::from(digit), seen | digit)
+    });
+    (seen != 0xff).then_some(value)
 }
 
 impl fmt::Display for TraceId {

@@ -26,13 +26,25 @@ pub fn parse_page(bytes: &[u8], sink: &mut dyn FnMut(Trace)) -> Result<PageRepor
 
 pub(super) fn parse(bytes: &[u8], sink: &mut Sink<'_>) -> Result<PageReport, SourceError> {
     let mut reader = Reader::new(sink);
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = Envelope(&mut reader).deserialize(&mut json).and_then(|outcome| json.end().map(|()| outcome));
+    // Looking at the whole page for bytes that are no UTF-8 is many times cheaper than looking at each of its strings.
+    let read = match std::str::from_utf8(bytes) {
+        Ok(text) => read_page(serde_json::Deserializer::from_str(text), &mut reader),
+        Err(_) => read_page(serde_json::Deserializer::from_slice(bytes), &mut reader),
+    };
     match read.map_err(|e| SourceError::from_json(&e, bytes.len()))? {
         Outcome { data: Data::Missing, error: None } => Err(SourceError::missing("`data`")),
         Outcome { data: Data::Missing | Data::Null, error: Some(message) } => Err(SourceError::reported(&message)),
         _ => Ok(reader.report),
     }
+}
+
+fn read_page<'de, R: serde_json::de::Read<'de>>(
+    mut json: serde_json::Deserializer<R>,
+    reader: &mut Reader<'de, '_>,
+) -> Result<Outcome, serde_json::Error> {
+    let outcome = Envelope(reader).deserialize(&mut json)?;
+    json.end()?;
+    Ok(outcome)
 }
 
 /// Scratch space for one page. Buffers keep their capacity from span to span and from trace to trace.

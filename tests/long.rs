@@ -1,0 +1,13 @@
+//! What takes minutes to prove: memory and disk at full size, and that the demo's first fault is found whatever the
+//! seed. `tests/long/run` runs them on the release build.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+#[path = "long/faults.rs"]
+mod faults;
+#[path = "long/history.rs"]
+mod history;
+#[path = "long/learnt.rs"]
+mod learnt;
+#[path = "long/size.rs"]
+mod size;
