@@ -25,6 +25,8 @@ const POLLS_BETWEEN_SWEEPS: u64 = 10;
 const LONGEST_WINDOW: Micros = Micros::from_secs(3_600);
 /// The first poll reaches back this far, so that the screens begin with something to show.
 const FIRST_REACH: Micros = Micros::from_secs(300);
+/// A trace of which nothing ended for this long gets no root any more.
+const UNDER_WAY: Micros = Micros::from_secs(30);
 /// Incomplete traces are asked for again this often, and so many at a time.
 const MOST_RETRIES: u8 = 3;
 const MOST_REREADS: usize = 20;
@@ -60,12 +62,22 @@ impl Roster {
             .collect()
     }
 
-    /// Learns where these traces begin.
-    pub fn note(&mut self, traces: &[Trace]) {
-        for root in traces.iter().filter_map(Trace::root) {
-            if !self.entries.contains(&*root.key.service) {
-                self.entries.insert(root.key.service.to_string());
-            }
+    /// Learns where these traces begin. A trace under way has no root yet, for that ends last: it would make an entry of
+    /// whatever service it has reached, and every later trace would be read once for each service in it.
+    pub fn note(&mut self, traces: &[Trace], now: Timestamp) {
+        let has_root = |trace: &Trace| trace.spans.iter().any(|span| span.parent.is_none());
+        let is_over = |trace: &Trace| trace.spans.iter().all(|span| span.end() + UNDER_WAY < now);
+        for trace in traces.iter().filter(|trace| has_root(trace) || is_over(trace)) {
+            self.note_first(trace);
+        }
+    }
+
+    /// Learns where a trace begins whose root will not come any more.
+    fn note_first(&mut self, trace: &Trace) {
+        if let Some(first) = trace.root()
+            && !self.entries.contains(&*first.key.service)
+        {
+            self.entries.insert(first.key.service.to_string());
         }
     }
 }
@@ -83,16 +95,15 @@ impl Incomplete {
         }
     }
 
-    /// The next ones to ask for; each is given out at most [`MOST_RETRIES`] times.
-    fn due(&mut self) -> Vec<TraceId> {
+    /// The next ones to ask for, and whether it is for the last time; each is given out at most [`MOST_RETRIES`] times.
+    fn due(&mut self) -> Vec<(TraceId, bool)> {
         self.0.retain(|_, tries| *tries < MOST_RETRIES);
-        let due: Vec<TraceId> = self.0.keys().copied().take(MOST_REREADS).collect();
-        for id in &due {
-            if let Some(tries) = self.0.get_mut(id) {
-                *tries += 1;
-            }
-        }
-        due
+        let next = self.0.iter_mut().take(MOST_REREADS);
+        next.map(|(id, tries)| {
+            *tries += 1;
+            (*id, *tries == MOST_RETRIES)
+        })
+        .collect()
     }
 }
 
@@ -132,7 +143,8 @@ impl Poller {
                 if polls.is_multiple_of(POLLS_BETWEEN_SWEEPS) {
                     roster.all = self.jaeger.services().await?;
                 }
-                let sweep = polls.is_multiple_of(POLLS_BETWEEN_SWEEPS);
+                // The first polls are sweeps too: only after some of them is it known which traces get no root.
+                let sweep = polls.is_multiple_of(POLLS_BETWEEN_SWEEPS) || polls <= MOST_RETRIES.into();
                 self.poll(&mut roster, &mut incomplete, polled_to, sweep).await
             }
             .await;
@@ -184,13 +196,14 @@ impl Poller {
         sweep: bool,
     ) -> Result<(Timestamp, Option<&'static str>), SourceError> {
         let settle = Micros(self.settle_us.load(Ordering::Relaxed));
-        let whole = next_window(polled_to, self.clock.now(), self.interval, settle);
+        let now = self.clock.now();
+        let whole = next_window(polled_to, now, self.interval, settle);
         let mut clipped = 0;
         let mut unreadable = 0;
         for window in parts(whole, LONGEST_WINDOW) {
             for service in roster.to_ask(sweep) {
                 let report = read(&self.jaeger, &service, window, &self.to_core, |traces| {
-                    roster.note(&traces);
+                    roster.note(&traces, now);
                     traces.iter().for_each(|trace| incomplete.note(trace));
                     Input::TracesPolled(traces)
                 });
@@ -200,9 +213,12 @@ impl Poller {
             }
             let _ = self.to_core.send(ToCore::Step(Input::PollEnded(window))).await;
         }
-        for id in incomplete.due() {
+        for (id, last) in incomplete.due() {
             if let Some(trace) = self.jaeger.trace(id).await? {
                 incomplete.note(&trace);
+                if last {
+                    roster.note_first(&trace);
+                }
                 let _ = self.to_core.send(ToCore::Step(Input::TracesPolled(vec![trace]))).await;
             }
         }
@@ -240,11 +256,15 @@ mod tests {
     fn only_services_where_traces_begin_are_asked_between_sweeps() {
         let mut roster = Roster { all: vec!["a".into(), "b".into(), "c".into()], entries: BTreeSet::new() };
         assert_eq!(roster.to_ask(false).len(), 3, "nothing is known yet");
-        roster.note(&[trace(1, &[(1, None, "a"), (2, Some(1), "b")])]);
+        let now = Timestamp::from_secs(5);
+        roster.note(&[trace(1, &[(1, None, "a"), (2, Some(1), "b")])], now);
         assert_eq!(roster.to_ask(false), ["a"]);
         assert_eq!(roster.to_ask(true).len(), 3);
-        roster.note(&[trace(2, &[(2, Some(1), "c")])]);
-        assert_eq!(roster.to_ask(false), ["a", "c"], "a trace whose root is missing begins where it is seen");
+        let rootless = trace(2, &[(2, Some(1), "c")]);
+        roster.note(std::slice::from_ref(&rootless), now);
+        assert_eq!(roster.to_ask(false), ["a"], "its root may only not have ended yet");
+        roster.note(&[rootless], now + UNDER_WAY);
+        assert_eq!(roster.to_ask(false), ["a", "c"], "without a root it begins where it is seen");
     }
 
     #[test]
@@ -252,8 +272,8 @@ mod tests {
         let mut incomplete = Incomplete::default();
         incomplete.note(&trace(1, &[(2, Some(1), "b")]));
         incomplete.note(&trace(2, &[(1, None, "a"), (2, Some(1), "b")]));
-        for _ in 0..MOST_RETRIES {
-            assert_eq!(incomplete.due(), [TraceId(1)]);
+        for tries in 1..=MOST_RETRIES {
+            assert_eq!(incomplete.due(), [(TraceId(1), tries == MOST_RETRIES)]);
         }
         assert!(incomplete.due().is_empty());
     }
