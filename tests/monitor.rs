@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use spanwatch::baseline;
 use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
-use spanwatch::domain::{MetricKind, TimeWindow, Timestamp};
+use spanwatch::domain::{MetricKind, Micros, TimeWindow, Timestamp};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
     AnalysisState, BackFill, CommandKind, Outcome, RecalculationState, SourceKind, SourceState, TraceState, UpdateBody,
@@ -249,17 +249,19 @@ async fn a_trace_that_is_known_is_not_judged_again() {
     let mut parts = parts(&served, dir.path(), 1);
     parts.rules.monitor.back_fill = false;
     let mut viewer = Viewer::of(parts);
-    let (from, seen) = (Timestamp(chrono::Utc::now().timestamp_micros()), 200);
+    let from = Timestamp(chrono::Utc::now().timestamp_micros());
+    // Ten polls later each trace has been read again and again.
+    let later = from + Micros::from_secs(10);
     let (polled, spans) = viewer
-        .until("some spans", |body| match body {
-            UpdateBody::Monitor(view) if view.spans_seen > seen => view.last_poll.map(|at| (at, view.spans_seen)),
+        .until("polls", |body| match body {
+            UpdateBody::Monitor(view) => view.last_poll.filter(|at| *at > later).map(|at| (at, view.spans_seen)),
             _ => None,
         })
         .await;
     viewer.end().await;
-    // Every span that can have been seen by then, and a few that were on their way when the watch began.
-    let reach = spanwatch::domain::Micros::from_secs(90);
-    let window = TimeWindow::new(from - reach, polled + reach);
+    // Every span that can have been seen by then: the first poll reaches back five minutes, and a little for late spans.
+    let window = TimeWindow::new(from - Micros::from_secs(340), polled);
     let all: usize = served.exchange().traces_starting_in(window).map(|trace| trace.spans.len()).sum();
+    assert!(spans > 200, "{spans}");
     assert!(spans <= all as u64, "{spans} spans were judged, {all} exist");
 }

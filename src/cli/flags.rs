@@ -30,8 +30,8 @@ pub struct Flags {
     /// Any setting, as in --set baseline.zone=UTC
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Colour on the screen
-    #[arg(long, global = true, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    /// Colour on the screen: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true, value_parser = ["auto", "always", "never"])]
     pub color: Option<String>,
     /// Plain characters only, whatever the locale says
     #[arg(long, global = true)]

@@ -173,7 +173,7 @@ impl Engine {
             Input::PollEnded(window) => {
                 self.polled_to = self.polled_to.max(Some(window.to));
                 self.counters.polled_from.get_or_insert(window.from);
-                self.traces.poll_ended(now);
+                self.traces.poll_ended(now, window.to);
                 self.pass_time(now);
                 self.tell_all(now, &mut out);
             }
@@ -281,7 +281,7 @@ impl Engine {
 
     fn learn_history(&mut self, window: TimeWindow, trace: &Trace, now: Timestamp) {
         let Some(start) = trace.spans.iter().map(|span| span.start).min() else { return };
-        if !window.contains(start) || self.traces.was_learnt(trace.id) {
+        if !window.contains(start) {
             return;
         }
         if !self.history_seen.entry(window.from).or_default().insert(trace.id) {
@@ -289,7 +289,7 @@ impl Engine {
         }
         // The screens' last hour begins before the watch did.
         let recent = start + Micros::from_secs(3_600) > now && !self.traces.has_seen(trace.id);
-        for span in &trace.spans {
+        for span in trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id)) {
             let index = self.keys.index(&span.key);
             self.history.learn(index, span.start, span.duration, span.error);
             if let Some(entry) = self.keys.get_mut(index).filter(|_| recent) {

@@ -46,11 +46,18 @@ pub struct Traces {
     lag: Lag,
 }
 
+/// When a poll was made, and up to where it asked.
+#[derive(Debug, Clone, Copy)]
+struct Poll {
+    at: Timestamp,
+    asked_to: Timestamp,
+}
+
 /// How long after a span's end it becomes visible, as far as polling can tell.
 #[derive(Debug, Default)]
 struct Lag {
     observed: Sketch,
-    previous_poll: Option<Timestamp>,
+    previous_poll: Option<Poll>,
 }
 
 const SHORTEST_SETTLE: Micros = Micros::from_secs(2);
@@ -66,13 +73,15 @@ const REMEMBER: Micros = Micros::from_secs(900);
 const REMEMBER_RESTORED: Micros = Micros::from_secs(6 * 3_600);
 
 impl Lag {
-    /// A span that ended before the previous poll and was not seen then was late by at least the difference.
+    /// A span that the previous poll asked for and did not get was late by at least the time from its end to that poll.
+    /// What it did not ask for says nothing about lateness, or polls that stay behind would make themselves slower.
     fn observe(&mut self, end: Timestamp) {
         let Some(previous) = self.previous_poll else { return };
+        let late = if end < previous.asked_to { previous.at.since(end) } else { Micros::ZERO };
         if self.observed.count() > MANY_LAGS {
             self.observed.clear();
         }
-        self.observed.insert(previous.since(end));
+        self.observed.insert(late);
     }
 
     fn settle(&self) -> Micros {
@@ -92,9 +101,9 @@ impl Traces {
         self.lag.settle()
     }
 
-    /// A poll ended: spans that ended before and come later are late.
-    pub fn poll_ended(&mut self, at: Timestamp) {
-        self.lag.previous_poll = Some(at);
+    /// A poll was made that asked for spans up to `asked_to`: those that ended before and come later are late.
+    pub fn poll_ended(&mut self, at: Timestamp, asked_to: Timestamp) {
+        self.lag.previous_poll = Some(Poll { at, asked_to });
     }
 
     /// Takes a trace as a poll gave it. Returns the positions of spans not seen before.
@@ -156,7 +165,8 @@ impl Traces {
                 continue;
             }
             let waiting = std::mem::take(&mut seen.waiting);
-            if seen.start >= live_from {
+            // What was begun is finished: a trace of an earlier run that grows is not left to back-fill half-learnt.
+            if seen.start >= live_from || seen.learnt {
                 seen.learnt = true;
                 settled.extend(waiting);
             }
@@ -207,10 +217,11 @@ impl Traces {
         self.seen.contains_key(&trace)
     }
 
-    /// Whether this trace was learnt from a live poll. Back-fill asks, so as not to learn it again.
+    /// Whether a live poll, of this run or an earlier one, learnt this span or is about to. Back-fill asks, so as not to
+    /// learn it again.
     #[must_use]
-    pub fn was_learnt(&self, trace: TraceId) -> bool {
-        self.seen.get(&trace).is_some_and(|seen| seen.learnt)
+    pub fn has_learnt(&self, trace: TraceId, span: SpanId) -> bool {
+        self.seen.get(&trace).is_some_and(|seen| seen.learnt && seen.spans.binary_search(&span).is_ok())
     }
 
     #[cfg(test)]
@@ -276,7 +287,7 @@ mod tests {
         traces.admit(&trace(1, &[(7, 100)]), secs(105));
         traces.wait(TraceId(1), waiting(7, 100));
         assert!(traces.settle_until(secs(200), secs(101)).is_empty());
-        assert!(!traces.was_learnt(TraceId(1)));
+        assert!(!traces.has_learnt(TraceId(1), SpanId(7)));
     }
 
     #[test]
@@ -295,12 +306,22 @@ mod tests {
     fn the_settle_time_follows_the_observed_lag() {
         let mut traces = Traces::default();
         assert_eq!(traces.settle(), FIRST_SETTLE);
-        traces.poll_ended(secs(1_000));
+        traces.poll_ended(secs(1_000), secs(1_000));
         for id in 0..300 {
             traces.admit(&trace(id, &[(1, 958)]), secs(1_010));
         }
         let settle = traces.settle();
         assert!((60..70).contains(&settle.secs()), "41 s late, so {settle}");
+    }
+
+    #[test]
+    fn a_poll_that_stays_behind_does_not_take_what_it_left_out_for_late() {
+        let mut traces = Traces::default();
+        traces.poll_ended(secs(1_000), secs(900));
+        for id in 0..300 {
+            traces.admit(&trace(id, &[(1, 940)]), secs(1_010));
+        }
+        assert_eq!(traces.settle(), SHORTEST_SETTLE);
     }
 
     #[test]
