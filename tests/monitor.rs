@@ -100,8 +100,7 @@ async fn a_fault_is_found_opened_and_explained() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_analysis_says_so_and_a_recalculation_tells_its_outcome() {
-    let served =
-        exchange(Schedule::Once { fault: Fault::SlowMatcher, after: spanwatch::domain::Micros::ZERO }, 2.0).await;
+    let served = exchange(Schedule::Once { fault: Fault::SlowMatcher, after: Micros::ZERO }, 2.0).await;
     let dir = tempfile::tempdir().unwrap();
     let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
     viewer.learnt().await;
@@ -157,7 +156,7 @@ async fn a_restart_goes_on_where_it_ended() {
         .await;
     assert!(learning.generation > 0, "baselines are used at once");
     assert!(learning.samples >= before.samples);
-    let wanted = before.known[0].to + spanwatch::domain::Micros::from_secs(2);
+    let wanted = before.known[0].to + Micros::from_secs(2);
     viewer
         .until("polls past the end of the first run", |body| match body {
             UpdateBody::Monitor(view) => view.last_poll.filter(|polled| *polled > wanted).map(|_| ()),

@@ -14,7 +14,8 @@ pub struct Group {
     pub first: Timestamp,
     pub last: Timestamp,
     pub counts: [u32; 5],
-    pub judged: u32,
+    /// How many spans of the key had been judged before `first`.
+    pub judged_before: u32,
     pub worst_z: f64,
     pub latest_z: f64,
     last_of: [Option<Timestamp>; 5],
@@ -29,12 +30,12 @@ pub struct Groups {
 }
 
 impl Group {
-    fn new(at: Timestamp) -> Self {
+    fn new(at: Timestamp, judged_before: u32) -> Self {
         Self {
             first: at,
             last: at,
             counts: [0; 5],
-            judged: 0,
+            judged_before,
             worst_z: f64::NEG_INFINITY,
             latest_z: 0.0,
             last_of: [None; 5],
@@ -76,24 +77,10 @@ impl Group {
 }
 
 impl Groups {
-    /// A span of this key was judged, whatever the verdict.
-    pub fn judged(&mut self, key: &SpanKey) {
-        if let Some(group) = self.groups.get_mut(key) {
-            group.judged += 1;
-        }
-    }
-
-    /// Adds an anomaly, found in a span that ended `at`.
-    pub fn add(&mut self, anomaly: &Anomaly, at: Timestamp) {
-        match self.groups.get_mut(&anomaly.key) {
-            Some(group) => group.add(anomaly, at),
-            None => {
-                let mut group = Group::new(at);
-                group.judged = 1;
-                group.add(anomaly, at);
-                self.groups.insert(anomaly.key.clone(), group);
-            }
-        }
+    /// Adds an anomaly, found in a span that ended `at`, the last of `judged` spans of its key that were judged so far.
+    pub fn add(&mut self, anomaly: &Anomaly, at: Timestamp, judged: u32) {
+        let new = || Group::new(at, judged.saturating_sub(1));
+        self.groups.entry(anomaly.key.clone()).or_insert_with(new).add(anomaly, at);
     }
 
     /// Drops groups without an anomaly for as long as `memory`.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::baseline::{self, Generation, KeyBaseline, Naming};
-use crate::domain::{Calendar, HourOfWeek, SpanKey, Timestamp, UtcHour};
+use crate::domain::{Calendar, HourOfWeek, Span, SpanKey, Timestamp, UtcHour};
 
 use super::live::LastHour;
 
@@ -15,6 +17,8 @@ pub struct Entry {
     pub baseline: Option<Arc<KeyBaseline>>,
     pub last_hour: LastHour,
     pub last_seen: Option<Timestamp>,
+    /// Spans judged since the start.
+    pub judged: u32,
 }
 
 /// Names as they come, and the entry they are counted under. Bounded: a service that invents names must not make it
@@ -24,8 +28,8 @@ const MOST_RAW_NAMES: usize = 20_000;
 #[derive(Debug)]
 pub struct Keys {
     entries: Vec<Entry>,
-    by_key: HashMap<SpanKey, u32>,
-    by_raw: HashMap<SpanKey, u32>,
+    by_key: HashMap<SpanKey, u32, RandomState>,
+    by_raw: HashMap<SpanKey, u32, RandomState>,
     naming: Naming,
     bucket: Option<(UtcHour, HourOfWeek)>,
 }
@@ -34,8 +38,8 @@ impl Keys {
     pub fn new(settings: &baseline::Settings) -> Self {
         Self {
             entries: Vec::new(),
-            by_key: HashMap::new(),
-            by_raw: HashMap::new(),
+            by_key: HashMap::default(),
+            by_raw: HashMap::default(),
             naming: Naming::new(settings),
             bucket: None,
         }
@@ -52,7 +56,8 @@ impl Keys {
             None => {
                 let index = self.entries.len() as u32;
                 self.by_key.insert(key.clone(), index);
-                self.entries.push(Entry { key, baseline: None, last_hour: LastHour::default(), last_seen: None });
+                let last_hour = LastHour::default();
+                self.entries.push(Entry { key, baseline: None, last_hour, last_seen: None, judged: 0 });
                 index
             }
         };
@@ -69,6 +74,14 @@ impl Keys {
 
     pub fn get_mut(&mut self, index: u32) -> Option<&mut Entry> {
         self.entries.get_mut(index as usize)
+    }
+
+    /// Counts a span that ended among the recent ones of its key.
+    pub fn count(&mut self, index: u32, span: &Span) {
+        if let Some(entry) = self.get_mut(index) {
+            entry.last_hour.insert(span.end(), span.duration, span.error);
+            entry.last_seen = entry.last_seen.max(Some(span.end()));
+        }
     }
 
     /// The entry of a canonical key.

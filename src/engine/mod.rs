@@ -120,8 +120,6 @@ struct Counters {
     poll_interval: Micros,
     spans: u64,
     anomalies: u64,
-    /// Spans that claim to have ended more than a minute from now.
-    from_future: u64,
     trace_starts: live::LastHour,
 }
 
@@ -219,7 +217,7 @@ impl Engine {
             self.keys.index(&key);
         }
         for anomaly in &anomalies {
-            self.groups.add(anomaly, anomaly.start + anomaly.duration);
+            self.groups.add(anomaly, anomaly.start + anomaly.duration, 1);
             self.keeping.decide(anomaly, &self.detect);
         }
         self.traces.restore(std::mem::take(&mut ledger.settled), now);
@@ -235,34 +233,32 @@ impl Engine {
         {
             self.counters.trace_starts.insert(root.start, root.duration, root.error);
         }
+        let mut waiting = Vec::with_capacity(fresh.len());
         for span in fresh.into_iter().filter_map(|at| trace.spans.get(at)) {
-            self.judge_span(trace.id, span, now, out);
+            let key = self.keys.index(&span.key);
+            // A wrong clock would put samples into hours to which they do not belong.
+            if span.end() <= now + FUTURE {
+                let Span { id, start, duration, error, .. } = *span;
+                waiting.push(Waiting { span: id, key, start, duration, error });
+                self.keys.count(key, span);
+            }
+            self.judge_span(trace.id, span, key, now, out);
         }
+        self.traces.wait(trace.id, waiting);
     }
 
-    fn judge_span(&mut self, trace: TraceId, span: &Span, now: Timestamp, out: &mut Vec<Output>) {
-        let index = self.keys.index(&span.key);
+    fn judge_span(&mut self, trace: TraceId, span: &Span, key: u32, now: Timestamp, out: &mut Vec<Output>) {
         let bucket = self.bucket_at(span.start);
         self.counters.spans += 1;
-        let in_future = span.end() > now + FUTURE;
-        self.counters.from_future += u64::from(in_future);
-        let Some(entry) = self.keys.get_mut(index) else { return };
-        if !in_future {
-            entry.last_hour.insert(span.end(), span.duration, span.error);
-            entry.last_seen = entry.last_seen.max(Some(span.end()));
-            // A wrong clock would put samples into hours to which they do not belong.
-            let waiting =
-                Waiting { span: span.id, key: index, start: span.start, duration: span.duration, error: span.error };
-            self.traces.wait(trace, waiting);
-        }
-        self.groups.judged(&entry.key);
+        let Some(entry) = self.keys.get_mut(key) else { return };
+        entry.judged = entry.judged.saturating_add(1);
         let Some((level, cell)) = entry.baseline.as_deref().and_then(|baseline| baseline.answer(bucket)) else {
             return;
         };
         if let Verdict::Exceeded(exceedance) = detect::judge_by(span, level, cell) {
             let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;
-            self.groups.add(&anomaly, span.end().min(now));
+            self.groups.add(&anomaly, span.end().min(now), entry.judged);
             match self.keeping.decide(&anomaly, &self.detect) {
                 Keep::No => {}
                 Keep::Row => out.push(Output::RecordAnomaly(Box::new(anomaly))),
@@ -292,8 +288,8 @@ impl Engine {
         for span in trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id)) {
             let index = self.keys.index(&span.key);
             self.history.learn(index, span.start, span.duration, span.error);
-            if let Some(entry) = self.keys.get_mut(index).filter(|_| recent) {
-                entry.last_hour.insert(span.end(), span.duration, span.error);
+            if recent {
+                self.keys.count(index, span);
             }
         }
     }

@@ -146,10 +146,10 @@ impl Traces {
         positions
     }
 
-    /// Leaves a span with its trace until that settles.
-    pub fn wait(&mut self, trace: TraceId, span: Waiting) {
+    /// Leaves spans with their trace until that settles.
+    pub fn wait(&mut self, trace: TraceId, spans: Vec<Waiting>) {
         if let Some(seen) = self.seen.get_mut(&trace) {
-            seen.waiting.push(span);
+            seen.waiting.extend(spans);
         }
     }
 
@@ -271,12 +271,12 @@ mod tests {
     fn a_trace_settles_after_its_last_span_and_waits_again_when_it_grows() {
         let mut traces = Traces::default();
         traces.admit(&trace(1, &[(7, 100)]), secs(105));
-        traces.wait(TraceId(1), waiting(7, 100));
+        traces.wait(TraceId(1), vec![waiting(7, 100)]);
         let settle = traces.settle();
         assert!(traces.settle_until(secs(101) + settle - Micros(1), secs(0)).is_empty());
         assert_eq!(traces.settle_until(secs(101) + settle, secs(0)), [waiting(7, 100)]);
         traces.admit(&trace(1, &[(7, 100), (8, 110)]), secs(120));
-        traces.wait(TraceId(1), waiting(8, 110));
+        traces.wait(TraceId(1), vec![waiting(8, 110)]);
         assert_eq!(traces.learnt_outside(&[])[0].spans, [SpanId(7)], "the late one is not learnt yet");
         assert_eq!(traces.settle_until(secs(200), secs(0)), [waiting(8, 110)], "only what is new is learnt");
     }
@@ -285,7 +285,7 @@ mod tests {
     fn what_began_before_the_watch_is_left_to_back_fill() {
         let mut traces = Traces::default();
         traces.admit(&trace(1, &[(7, 100)]), secs(105));
-        traces.wait(TraceId(1), waiting(7, 100));
+        traces.wait(TraceId(1), vec![waiting(7, 100)]);
         assert!(traces.settle_until(secs(200), secs(101)).is_empty());
         assert!(!traces.has_learnt(TraceId(1), SpanId(7)));
     }

@@ -183,7 +183,7 @@ impl Engine {
                     first: group.first,
                     last: group.last,
                     counts: group.counts,
-                    judged: group.judged,
+                    judged: entry.map_or(0, |entry| entry.judged.saturating_sub(group.judged_before)),
                     worst_z: group.worst_z,
                     latest_z: group.latest_z,
                     p99_now,

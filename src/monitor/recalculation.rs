@@ -75,6 +75,7 @@ impl Job {
                 tell(index + 1);
             }
         }
+        self.store.reopen()?;
         if damaged > 0 {
             self.mailbox.tell(UpdateBody::Notice(format!(
                 "{damaged} rows of samples in the store are damaged and were left out; back-fill does not replace them"
