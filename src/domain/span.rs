@@ -37,10 +37,10 @@ pub struct SpanKey {
 }
 
 /// Attributes (tags) of a span or a resource, in one string: most spans are judged without anyone reading their
-/// attributes, so they cost one allocation, not one each.
+/// attributes, so they cost one allocation, not one each, and an anomaly shares its span's.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Attributes(Box<str>);
+pub struct Attributes(Arc<str>);
 
 /// One span, already mapped from its backend's shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

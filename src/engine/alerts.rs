@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::detect::Settings;
-use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Timestamp, UtcHour};
+use crate::domain::{Anomaly, AnomalyId, Micros, Severity, Timestamp, UtcHour};
 
 /// Anomalies shown with their group.
 const SHOWN: usize = 20;
@@ -23,10 +23,10 @@ pub struct Group {
     pub anomalies: Vec<Anomaly>,
 }
 
-/// All groups.
+/// All groups, by the number of their key in the engine's table.
 #[derive(Debug, Default)]
 pub struct Groups {
-    groups: BTreeMap<SpanKey, Group>,
+    groups: BTreeMap<u32, Group>,
 }
 
 impl Group {
@@ -78,9 +78,9 @@ impl Group {
 
 impl Groups {
     /// Adds an anomaly, found in a span that ended `at`, the last of `judged` spans of its key that were judged so far.
-    pub fn add(&mut self, anomaly: &Anomaly, at: Timestamp, judged: u32) {
+    pub fn add(&mut self, key: u32, anomaly: &Anomaly, at: Timestamp, judged: u32) {
         let new = || Group::new(at, judged.saturating_sub(1));
-        self.groups.entry(anomaly.key.clone()).or_insert_with(new).add(anomaly, at);
+        self.groups.entry(key).or_insert_with(new).add(anomaly, at);
     }
 
     /// Drops groups without an anomaly for as long as `memory`.
@@ -89,8 +89,8 @@ impl Groups {
         self.groups.retain(|_, group| group.last >= oldest);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&SpanKey, &Group)> {
-        self.groups.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Group)> {
+        self.groups.iter().map(|(key, group)| (*key, group))
     }
 
     #[must_use]
@@ -106,7 +106,7 @@ type KeptRow = (f64, Timestamp, AnomalyId);
 #[derive(Debug, Default)]
 pub struct Keeping {
     /// By hour, key, and whether they are severe.
-    rows: BTreeMap<(UtcHour, SpanKey, bool), Vec<KeptRow>>,
+    rows: BTreeMap<(UtcHour, u32, bool), Vec<KeptRow>>,
 }
 
 /// What to do with an anomaly.
@@ -119,11 +119,11 @@ pub enum Keep {
 }
 
 impl Keeping {
-    pub fn decide(&mut self, anomaly: &Anomaly, settings: &Settings) -> Keep {
+    pub fn decide(&mut self, key: u32, anomaly: &Anomaly, settings: &Settings) -> Keep {
         let hour = UtcHour::of(anomaly.start);
         let severe = anomaly.severity.is_at_least(Severity::Sev2);
         let most = if severe { settings.kept_severe_per_hour } else { settings.kept_mild_per_hour } as usize;
-        let rows = self.rows.entry((hour, anomaly.key.clone(), severe)).or_default();
+        let rows = self.rows.entry((hour, key, severe)).or_default();
         if most == 0 {
             return Keep::No;
         }

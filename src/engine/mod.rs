@@ -217,8 +217,9 @@ impl Engine {
             self.keys.index(&key);
         }
         for anomaly in &anomalies {
-            self.groups.add(anomaly, anomaly.start + anomaly.duration, 1);
-            self.keeping.decide(anomaly, &self.detect);
+            let key = self.keys.index(&anomaly.key);
+            self.groups.add(key, anomaly, anomaly.start + anomaly.duration, 1);
+            self.keeping.decide(key, anomaly, &self.detect);
         }
         self.traces.restore(std::mem::take(&mut ledger.settled), now);
         self.ledger = ledger;
@@ -258,8 +259,8 @@ impl Engine {
         if let Verdict::Exceeded(exceedance) = detect::judge_by(span, level, cell) {
             let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;
-            self.groups.add(&anomaly, span.end().min(now), entry.judged);
-            match self.keeping.decide(&anomaly, &self.detect) {
+            self.groups.add(key, &anomaly, span.end().min(now), entry.judged);
+            match self.keeping.decide(key, &anomaly, &self.detect) {
                 Keep::No => {}
                 Keep::Row => out.push(Output::RecordAnomaly(Box::new(anomaly))),
                 Keep::InsteadOf(start, id) => {

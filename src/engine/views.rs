@@ -84,8 +84,8 @@ impl Engine {
         }
         let mut severities: BTreeMap<&str, Severity> = BTreeMap::new();
         for (key, group) in self.groups.iter() {
-            if let Some(severity) = group.severity(now - WINDOW) {
-                let worst = severities.entry(&key.service).or_insert(severity);
+            if let Some((severity, entry)) = group.severity(now - WINDOW).zip(self.keys.get(key)) {
+                let worst = severities.entry(&entry.key.service).or_insert(severity);
                 *worst = (*worst).min(severity);
             }
         }
@@ -174,16 +174,16 @@ impl Engine {
             .iter()
             .filter_map(|(key, group)| {
                 let severity = group.severity(now - self.detect.alert_memory())?;
-                let entry = self.keys.find(key);
-                let p99_now = entry.and_then(|entry| entry.last_hour.now(now).p99());
-                let p99_normal = entry.and_then(|entry| normal_p99(entry, bucket));
+                let entry = self.keys.get(key)?;
+                let p99_now = entry.last_hour.now(now).p99();
+                let p99_normal = normal_p99(entry, bucket);
                 Some(AlertView {
-                    key: key.clone(),
+                    key: entry.key.clone(),
                     severity,
                     first: group.first,
                     last: group.last,
                     counts: group.counts,
-                    judged: entry.map_or(0, |entry| entry.judged.saturating_sub(group.judged_before)),
+                    judged: entry.judged.saturating_sub(group.judged_before),
                     worst_z: group.worst_z,
                     latest_z: group.latest_z,
                     p99_now,
