@@ -405,14 +405,15 @@ impl App {
         let changed = self.topics.recalculation.take(revision, state);
         if changed && running && !was_running {
             self.recalculation_cancelled = false;
-            self.view.recalculation_open = true;
-            // Its progress says more than that it was asked for.
-            self.view.message = None;
+            if self.view.recalculation_open {
+                // Its progress says more than that it was asked for.
+                self.view.message = None;
+            }
         }
         let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
         if changed
-            && self.view.recalculation_open
-            && !shown_in_its_pane
+            // One that nobody asked for, at night or after back-fill, takes no room from what is being read.
+            && !(self.view.recalculation_open && shown_in_its_pane)
             && let Some((text, trouble)) = news
         {
             self.say(text, trouble, now);
