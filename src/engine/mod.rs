@@ -170,8 +170,9 @@ impl Engine {
             }
             Input::PollEnded(window) => {
                 self.polled_to = self.polled_to.max(Some(window.to));
-                self.counters.polled_from.get_or_insert(window.from);
-                self.traces.poll_ended(now, window.to);
+                let from = self.counters.polled_from.get_or_insert(window.from);
+                *from = window.from.min(*from);
+                self.traces.poll_ended(now, window);
                 self.pass_time(now);
                 self.tell_all(now, &mut out);
             }

@@ -46,11 +46,11 @@ pub struct Traces {
     lag: Lag,
 }
 
-/// When a poll was made, and up to where it asked.
+/// When a poll was made, and for what it asked.
 #[derive(Debug, Clone, Copy)]
 struct Poll {
     at: Timestamp,
-    asked_to: Timestamp,
+    asked: TimeWindow,
 }
 
 /// How long after a span's end it becomes visible, as far as polling can tell.
@@ -75,9 +75,10 @@ const REMEMBER_RESTORED: Micros = Micros::from_secs(6 * 3_600);
 impl Lag {
     /// A span that the previous poll asked for and did not get was late by at least the time from its end to that poll.
     /// What it did not ask for says nothing about lateness, or polls that stay behind would make themselves slower.
-    fn observe(&mut self, end: Timestamp) {
+    fn observe(&mut self, start: Timestamp, end: Timestamp) {
         let Some(previous) = self.previous_poll else { return };
-        let late = if end < previous.asked_to { previous.at.since(end) } else { Micros::ZERO };
+        let asked_for = previous.asked.contains(start) && end < previous.asked.to;
+        let late = if asked_for { previous.at.since(end) } else { Micros::ZERO };
         if self.observed.count() > MANY_LAGS {
             self.observed.clear();
         }
@@ -101,9 +102,9 @@ impl Traces {
         self.lag.settle()
     }
 
-    /// A poll was made that asked for spans up to `asked_to`: those that ended before and come later are late.
-    pub fn poll_ended(&mut self, at: Timestamp, asked_to: Timestamp) {
-        self.lag.previous_poll = Some(Poll { at, asked_to });
+    /// A poll was made that asked for the spans of a window: those that had ended and come later are late.
+    pub fn poll_ended(&mut self, at: Timestamp, asked: TimeWindow) {
+        self.lag.previous_poll = Some(Poll { at, asked });
     }
 
     /// Takes a trace as a poll gave it. Returns the positions of spans not seen before.
@@ -131,7 +132,7 @@ impl Traces {
         self.due.remove(&(seen.due, trace.id));
         for (_, at) in &fresh {
             let Some(span) = trace.spans.get(*at) else { continue };
-            self.lag.observe(span.end());
+            self.lag.observe(span.start, span.end());
             seen.start = seen.start.min(span.start);
             seen.end = seen.end.max(span.end());
         }
@@ -306,7 +307,7 @@ mod tests {
     fn the_settle_time_follows_the_observed_lag() {
         let mut traces = Traces::default();
         assert_eq!(traces.settle(), FIRST_SETTLE);
-        traces.poll_ended(secs(1_000), secs(1_000));
+        traces.poll_ended(secs(1_000), TimeWindow::new(secs(900), secs(1_000)));
         for id in 0..300 {
             traces.admit(&trace(id, &[(1, 958)]), secs(1_010));
         }
@@ -317,9 +318,10 @@ mod tests {
     #[test]
     fn a_poll_that_stays_behind_does_not_take_what_it_left_out_for_late() {
         let mut traces = Traces::default();
-        traces.poll_ended(secs(1_000), secs(900));
+        traces.poll_ended(secs(1_000), TimeWindow::new(secs(880), secs(900)));
         for id in 0..300 {
-            traces.admit(&trace(id, &[(1, 940)]), secs(1_010));
+            // Begun after, or before, what was asked for.
+            traces.admit(&trace(id, &[(1, if id % 2 == 0 { 940 } else { 700 })]), secs(1_010));
         }
         assert_eq!(traces.settle(), SHORTEST_SETTLE);
     }

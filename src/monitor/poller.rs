@@ -23,7 +23,9 @@ use super::{jitter, parts};
 const POLLS_BETWEEN_SWEEPS: u64 = 10;
 /// A longer window is polled in pieces, so that a long outage does not become one answer.
 const LONGEST_WINDOW: Micros = Micros::from_secs(3_600);
-/// The first poll reaches back this far, so that the screens begin with something to show.
+/// The first poll begins this far back and tells where traces begin; from there a second reading goes further back, so that
+/// the screens begin with something to show. Every service brings the same traces again, so only the former asks all.
+const FIRST_SWEEP: Micros = Micros::from_secs(60);
 const FIRST_REACH: Micros = Micros::from_secs(300);
 /// A trace of which nothing ended for this long gets no root any more.
 const UNDER_WAY: Micros = Micros::from_secs(30);
@@ -128,7 +130,7 @@ impl Poller {
     pub async fn run(self, live_from: Timestamp) {
         let mut backoff =
             Backoff::new(self.interval.as_std(), (self.interval.as_std() * 6).max(std::time::Duration::from_secs(60)));
-        let mut polled_to = live_from - FIRST_REACH;
+        let mut polled_to = live_from - FIRST_SWEEP;
         let mut roster = Roster::default();
         let mut incomplete = Incomplete::default();
         let mut polls = 0u64;
@@ -145,7 +147,12 @@ impl Poller {
                 }
                 // The first polls are sweeps too: only after some of them is it known which traces get no root.
                 let sweep = polls.is_multiple_of(POLLS_BETWEEN_SWEEPS) || polls <= MOST_RETRIES.into();
-                self.poll(&mut roster, &mut incomplete, polled_to, sweep).await
+                let polled = self.poll(&mut roster, &mut incomplete, polled_to, sweep).await?;
+                if polls == 0 {
+                    let before = TimeWindow::new(live_from - FIRST_REACH, live_from - FIRST_SWEEP);
+                    self.read_window(&mut roster, &mut incomplete, before, false).await?;
+                }
+                Ok::<_, SourceError>(polled)
             }
             .await;
             let wait = match result {
@@ -186,6 +193,30 @@ impl Poller {
         Ok(offset.map(|offset| format!("clock {} {}", offset.by, if offset.behind { "behind" } else { "ahead" })))
     }
 
+    /// Reads one window. Returns how many parts of it were cut by a limit, and how many could not be read.
+    async fn read_window(
+        &self,
+        roster: &mut Roster,
+        incomplete: &mut Incomplete,
+        window: TimeWindow,
+        sweep: bool,
+    ) -> Result<(usize, usize), SourceError> {
+        let now = self.clock.now();
+        let (mut clipped, mut unreadable) = (0, 0);
+        for service in roster.to_ask(sweep) {
+            let report = read(&self.jaeger, &service, window, &self.to_core, |traces| {
+                roster.note(&traces, now);
+                traces.iter().for_each(|trace| incomplete.note(trace));
+                Input::TracesPolled(traces)
+            });
+            let report = report.await?;
+            clipped += report.clipped.len();
+            unreadable += report.unreadable.len();
+        }
+        let _ = self.to_core.send(ToCore::Step(Input::PollEnded(window))).await;
+        Ok((clipped, unreadable))
+    }
+
     /// One poll, in pieces if it has much to catch up with. Returns up to where everything was read, and what is doubtful
     /// about it.
     async fn poll(
@@ -196,22 +227,13 @@ impl Poller {
         sweep: bool,
     ) -> Result<(Timestamp, Option<&'static str>), SourceError> {
         let settle = Micros(self.settle_us.load(Ordering::Relaxed));
-        let now = self.clock.now();
-        let whole = next_window(polled_to, now, self.interval, settle);
+        let whole = next_window(polled_to, self.clock.now(), self.interval, settle);
         let mut clipped = 0;
         let mut unreadable = 0;
         for window in parts(whole, LONGEST_WINDOW) {
-            for service in roster.to_ask(sweep) {
-                let report = read(&self.jaeger, &service, window, &self.to_core, |traces| {
-                    roster.note(&traces, now);
-                    traces.iter().for_each(|trace| incomplete.note(trace));
-                    Input::TracesPolled(traces)
-                });
-                let report = report.await?;
-                clipped += report.clipped.len();
-                unreadable += report.unreadable.len();
-            }
-            let _ = self.to_core.send(ToCore::Step(Input::PollEnded(window))).await;
+            let (cut, lost) = self.read_window(roster, incomplete, window, sweep).await?;
+            clipped += cut;
+            unreadable += lost;
         }
         for (id, last) in incomplete.due() {
             if let Some(trace) = self.jaeger.trace(id).await? {
