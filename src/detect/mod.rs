@@ -4,7 +4,7 @@ mod settings;
 
 pub use settings::Settings;
 
-use crate::baseline::{Cell, CutOff, Generation};
+use crate::baseline::{Cell, CutOff};
 use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, Severity, Span, SpanKey, TraceId};
 
 /// What the baselines say of one span.
@@ -26,18 +26,9 @@ pub struct Exceedance<'a> {
     pub cell: &'a Cell,
 }
 
-/// Judges a span, counted under `key`, against the best-supported baseline of `bucket`.
+/// Judges a span against the baseline that answers for it.
 #[must_use]
-pub fn judge<'a>(span: &Span, key: &SpanKey, bucket: HourOfWeek, baselines: &'a Generation) -> Verdict<'a> {
-    let Some((level, cell)) = baselines.answer(key, bucket) else {
-        return Verdict::NotEnoughData;
-    };
-    judge_by(span, level, cell)
-}
-
-/// Judges a span against a baseline already at hand.
-#[must_use]
-pub fn judge_by<'a>(span: &Span, level: Level, cell: &'a Cell) -> Verdict<'a> {
+pub fn judge<'a>(span: &Span, level: Level, cell: &'a Cell) -> Verdict<'a> {
     if cell.cut_offs.iter().all(Option::is_none) {
         return Verdict::NotEnoughData;
     }

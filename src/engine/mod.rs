@@ -257,7 +257,7 @@ impl Engine {
         let Some((level, cell)) = entry.baseline.as_deref().and_then(|baseline| baseline.answer(bucket)) else {
             return;
         };
-        if let Verdict::Exceeded(exceedance) = detect::judge_by(span, level, cell) {
+        if let Verdict::Exceeded(exceedance) = detect::judge(span, level, cell) {
             let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;
             self.groups.add(key, &anomaly, span.end().min(now), entry.judged);

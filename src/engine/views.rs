@@ -303,7 +303,7 @@ impl Engine {
 
     fn verdict_of(&self, span: &Span) -> (Option<Severity>, Option<Micros>) {
         let Some((level, cell)) = self.normal_of(span) else { return (None, None) };
-        let severity = match detect::judge_by(span, level, cell) {
+        let severity = match detect::judge(span, level, cell) {
             Verdict::Exceeded(exceedance) => Some(exceedance.severity),
             Verdict::Normal | Verdict::NotEnoughData => None,
         };

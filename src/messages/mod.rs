@@ -18,9 +18,6 @@ pub use views::{
 
 use serde::{Deserialize, Serialize};
 
-/// The version of these messages. A reader of another version says so instead of guessing.
-pub const VERSION: u32 = 1;
-
 /// From the monitor to the app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Update {
