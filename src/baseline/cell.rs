@@ -12,7 +12,16 @@ pub struct CutOffRule {
     pub min_samples: u64,
 }
 
-/// One baseline: a span key at one level. 88 bytes, so that 500 keys with 200 baselines each stay below 10 MB.
+/// A duration, and the share of calls that the history has above it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exceeding {
+    /// Infinite where too few samples are known to have such a cut-off.
+    pub threshold_us: f32,
+    /// (m + ½) / (N + 1) for m of N samples above it: never zero, because what was not seen yet may be seen.
+    pub share: f32,
+}
+
+/// One baseline: a series at one level. 112 bytes, so that 500 keys with 200 baselines each stay near 10 MB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     pub samples: u64,
@@ -23,6 +32,8 @@ pub struct Cell {
     pub percentiles: [f32; 5],
     /// The deviation above which a span is SEV1 … SEV5; `None` where no level has enough samples.
     pub cut_offs: [Option<CutOff>; 5],
+    /// What counts as exceeding for an alert of SEV1, SEV2 and SEV3, from this cell's own samples.
+    pub exceeding: [Exceeding; 3],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +61,15 @@ impl Cell {
         let mean_us = sketch.mean_us();
         let sigma_us = sketch.sigma_us().max(CLOCK_RESOLUTION_US).max(RELATIVE_FLOOR * mean_us);
         let quantile = |q| sketch.quantile(q).unwrap_or(0.0);
+        // What a person would notice: half again as long as the slowest twentieth, and a millisecond more.
+        let floor_us = 1.5 * quantile(0.95) + 1_000.0;
+        let exceeding = |rule: Option<&CutOffRule>| {
+            let own = rule.filter(|rule| sketch.count() >= rule.min_samples).map(|rule| quantile(rule.quantile));
+            let threshold_us = own.map_or(f32::INFINITY, |us| sketch.edge_above(us.max(floor_us)) as f32);
+            let above = sketch.count_from(f64::from(threshold_us));
+            Exceeding { threshold_us, share: ((above as f64 + 0.5) / (sketch.count() as f64 + 1.0)) as f32 }
+        };
+        let always = CutOffRule { quantile: 0.0, min_samples: 0 };
         // z is monotone in the duration, so the percentile of the deviations is the deviation of the percentile.
         let cut_offs = rules.map(|rule| {
             (sketch.count() >= rule.min_samples)
@@ -61,6 +81,7 @@ impl Cell {
             sigma_us,
             percentiles: PERCENTILES.map(|q| quantile(q) as f32),
             cut_offs,
+            exceeding: [exceeding(rules.first()), exceeding(rules.get(1)), exceeding(Some(&always))],
         })
     }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{HourOfWeek, SpanKey, Timestamp};
+use crate::domain::{Calendar, HourOfWeek, Micros, SpanKey, TimeWindow, Timestamp, UtcHour};
 
-use super::cell::Cell;
 use super::key_baseline::KeyBaseline;
-use crate::domain::Level;
+use super::series::SeriesKey;
+use super::structure::Structure;
 
 /// Baselines in use. Readers see one generation or the next, never a mixture.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,7 +15,10 @@ pub struct Generation {
     /// 0 before the first recalculation.
     pub number: u64,
     pub made_at: Timestamp,
-    pub keys: BTreeMap<SpanKey, Arc<KeyBaseline>>,
+    pub series: BTreeMap<SeriesKey, Arc<KeyBaseline>>,
+    pub structure: Arc<Structure>,
+    /// How long each hour of the week was watched, in seconds: what calls are divided by.
+    pub watched_s: Vec<u32>,
 }
 
 /// One bucket whose p99 moved.
@@ -40,15 +43,45 @@ pub struct Comparison {
 const CHANGED_BY: f64 = 0.10;
 const LARGEST: usize = 8;
 
+/// How long each hour of the week was watched within `known`, in seconds.
+#[must_use]
+pub fn watched(known: &[TimeWindow], calendar: &Calendar) -> Vec<u32> {
+    let mut watched = vec![0u64; HourOfWeek::COUNT];
+    for window in known {
+        let mut hour = UtcHour::of(window.from);
+        while hour.start() < window.to {
+            let next = UtcHour(hour.0 + 1);
+            let part = next.start().min(window.to).since(hour.start().max(window.from));
+            if let Some(there) = watched.get_mut(calendar.bucket(hour).index()) {
+                *there += part.0;
+            }
+            hour = next;
+        }
+    }
+    watched.into_iter().map(|us| u32::try_from(us / 1_000_000).unwrap_or(u32::MAX)).collect()
+}
+
 impl Generation {
     #[must_use]
-    pub fn answer(&self, key: &SpanKey, bucket: HourOfWeek) -> Option<(Level, &Cell)> {
-        self.keys.get(key)?.answer(bucket)
+    pub fn durations(&self, key: &SpanKey) -> Option<&Arc<KeyBaseline>> {
+        self.series.get(&SeriesKey::duration(key.clone()))
+    }
+
+    /// Span keys with baselines of their durations, in order.
+    pub fn keys(&self) -> impl Iterator<Item = (&SpanKey, &Arc<KeyBaseline>)> {
+        let durations = self.series.iter().filter(|(series, _)| series.is_duration());
+        durations.map(|(series, baseline)| (&series.key, baseline))
+    }
+
+    /// How long this generation's history was watched in all.
+    #[must_use]
+    pub fn watched(&self) -> Micros {
+        Micros::from_secs(self.watched_s.iter().map(|s| u64::from(*s)).sum())
     }
 
     #[must_use]
     pub fn samples(&self) -> u64 {
-        self.keys.values().map(|key| key.samples).sum()
+        self.keys().map(|(_, key)| key.samples).sum()
     }
 
     /// Share of (key, bucket) pairs with samples that answer for themselves, 0 to 1.
@@ -56,7 +89,7 @@ impl Generation {
     pub fn full_share(&self) -> f64 {
         let used = |key: &KeyBaseline| key.week_samples.iter().filter(|n| **n > 0).count();
         let (full, all) =
-            self.keys.values().fold((0, 0), |(full, all), key| (full + key.full_buckets(), all + used(key)));
+            self.keys().fold((0, 0), |(full, all), (_, key)| (full + key.full_buckets(), all + used(key)));
         if all == 0 { 0.0 } else { full as f64 / all as f64 }
     }
 
@@ -64,8 +97,8 @@ impl Generation {
     pub fn compare(&self, before: &Self) -> Comparison {
         let mut moves = Vec::new();
         let mut compared = 0;
-        for (key, baseline) in &self.keys {
-            let Some(former) = before.keys.get(key) else { continue };
+        for (key, baseline) in self.keys() {
+            let Some(former) = before.durations(key) else { continue };
             for bucket in HourOfWeek::all() {
                 let (Some(new), Some(old)) = (baseline.own(bucket), former.own(bucket)) else { continue };
                 compared += 1;
@@ -104,7 +137,8 @@ mod tests {
         assert!(builder.add_row(20_773, &bytes));
         let key = SpanKey::new("cart", "GET /", SpanKind::Server);
         let baseline = builder.finish(10, &Settings::default().rules());
-        Generation { number: 1, keys: [(key, Arc::new(baseline))].into(), ..Generation::default() }
+        let series = [(SeriesKey::duration(key), Arc::new(baseline))].into();
+        Generation { number: 1, series, ..Generation::default() }
     }
 
     #[test]

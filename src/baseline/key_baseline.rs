@@ -34,6 +34,8 @@ pub struct KeyBaseline {
     pub samples: u64,
     /// Samples in each hour of the week.
     pub week_samples: Vec<u32>,
+    /// On how many days each hour of the week was seen.
+    pub week_days: Vec<u8>,
     cells: Vec<(u8, Cell)>,
 }
 
@@ -41,20 +43,32 @@ pub struct KeyBaseline {
 #[derive(Debug)]
 pub struct KeyBuilder {
     week: Vec<Slice>,
+    /// For each hour of the week on how many days it was seen, and the last of them.
+    days: Vec<(u8, i32)>,
     calendar: Calendar,
 }
 
 impl KeyBuilder {
     #[must_use]
     pub fn new(calendar: Calendar) -> Self {
-        Self { week: vec![Slice::default(); HourOfWeek::COUNT], calendar }
+        Self {
+            week: vec![Slice::default(); HourOfWeek::COUNT],
+            days: vec![(0, i32::MIN); HourOfWeek::COUNT],
+            calendar,
+        }
     }
 
     /// Adds an encoded row of slices of the UTC day `day`. False if it is damaged: what was read of it before stays.
     pub fn add_row(&mut self, day: i32, bytes: &[u8]) -> bool {
         let calendar = self.calendar;
+        let days = &mut self.days;
         merge_row(bytes, &mut self.week, |hour| {
-            calendar.bucket(UtcHour(day.saturating_mul(24).saturating_add(i32::from(hour)))).index()
+            let bucket = calendar.bucket(UtcHour(day.saturating_mul(24).saturating_add(i32::from(hour)))).index();
+            if let Some((count, last)) = days.get_mut(bucket).filter(|(_, last)| *last != day) {
+                *count = count.saturating_add(1);
+                *last = day;
+            }
+            bucket
         })
     }
 
@@ -93,14 +107,15 @@ impl KeyBuilder {
             .collect();
         // Wider cells stand later in the list and keep their own cut-offs until they, too, have borrowed: from the
         // widest to the most specific, each sees what the wider ones answer by themselves.
-        let own = KeyBaseline { samples, week_samples: Vec::new(), cells: cells.clone() };
+        let own = KeyBaseline { samples, week_samples: Vec::new(), week_days: Vec::new(), cells: cells.clone() };
         for (at, cell) in &mut cells {
             let wider: Vec<&Cell> = own.wider(usize::from(*at));
             cell.borrow_from(&wider);
         }
         let week_samples = self.week.iter().map(|s| u32::try_from(s.durations.count()).unwrap_or(u32::MAX)).collect();
+        let week_days = self.days.iter().map(|(count, _)| *count).collect();
         self.clear();
-        KeyBaseline { samples, week_samples, cells }
+        KeyBaseline { samples, week_samples, week_days, cells }
     }
 
     /// Forgets what was added.
@@ -109,6 +124,7 @@ impl KeyBuilder {
             slice.durations.clear();
             slice.errors = 0;
         }
+        self.days.fill((0, i32::MIN));
     }
 }
 
@@ -137,6 +153,27 @@ impl KeyBaseline {
         Level::ALL.into_iter().find_map(|level| self.at(position(level, bucket)).map(|cell| (level, cell)))
     }
 
+    /// The baseline against which alerts are tested: the most specific with `enough` samples whose stretch of time was
+    /// seen on two days at least, for what happened once is no pattern; otherwise that of all hours.
+    #[must_use]
+    pub fn tested(&self, bucket: HourOfWeek, enough: u64) -> Option<(Level, &Cell)> {
+        let days = |other: HourOfWeek| self.week_days.get(other.index()).copied().map_or(0, u32::from);
+        Level::ALL.into_iter().find_map(|level| {
+            let cell = self.at(position(level, bucket))?;
+            let seen = match level {
+                Level::Global => return Some((level, cell)),
+                _ if cell.samples < enough => return None,
+                Level::HourOfWeek => days(bucket),
+                Level::HourOfDay => HourOfWeek::all().filter(|other| other.hour() == bucket.hour()).map(days).sum(),
+                Level::DayOfWeek => {
+                    let day = HourOfWeek::all().filter(|other| other.day() == bucket.day());
+                    day.map(days).max().unwrap_or(0)
+                }
+            };
+            (seen >= 2).then_some((level, cell))
+        })
+    }
+
     /// The bucket's own baseline, if it has enough samples.
     #[must_use]
     pub fn own(&self, bucket: HourOfWeek) -> Option<&Cell> {
@@ -156,10 +193,16 @@ impl KeyBaseline {
 
     /// The inverse of [`KeyBaseline::cells`]. `None` if places are out of range or not ascending.
     #[must_use]
-    pub fn from_cells(samples: u64, week_samples: Vec<u32>, cells: Vec<(u8, Cell)>) -> Option<Self> {
+    pub fn from_cells(
+        samples: u64,
+        week_samples: Vec<u32>,
+        week_days: Vec<u8>,
+        cells: Vec<(u8, Cell)>,
+    ) -> Option<Self> {
         let ascending = cells.is_sorted_by(|(a, _), (b, _)| a < b);
         let known = cells.last().is_none_or(|(at, _)| usize::from(*at) < CELLS);
-        (ascending && known && week_samples.len() == HourOfWeek::COUNT).then_some(Self { samples, week_samples, cells })
+        let weeks = week_samples.len() == HourOfWeek::COUNT && week_days.len() == HourOfWeek::COUNT;
+        (ascending && known && weeks).then_some(Self { samples, week_samples, week_days, cells })
     }
 }
 
@@ -234,7 +277,12 @@ mod tests {
     fn cells_come_back_from_their_places() {
         let baseline = build(Calendar::utc(), &[(MONDAY, row(&[(3, 600, 1_000)]))]);
         let cells = baseline.cells().map(|(at, cell)| (at, *cell)).collect();
-        let back = KeyBaseline::from_cells(baseline.samples, baseline.week_samples.clone(), cells);
+        let back = KeyBaseline::from_cells(
+            baseline.samples,
+            baseline.week_samples.clone(),
+            baseline.week_days.clone(),
+            cells,
+        );
         assert_eq!(back, Some(baseline));
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::{SpanId, SpanKey, TimeWindow, Timestamp, TraceId, UtcHour};
 
+use super::series::SeriesKey;
 use super::slice::Slice;
+use super::structure::Structure;
 
 /// A trace that was learnt and lies within the overlap of coming polls, kept across a restart so that nothing is learnt twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,8 @@ pub struct Settled {
 /// What is written in one batch: samples, and the windows from which they came.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Learnt {
-    pub slices: BTreeMap<(SpanKey, UtcHour), Slice>,
+    pub slices: BTreeMap<(SeriesKey, UtcHour), Slice>,
+    pub structure: Structure,
     /// Windows of trace start time that are known from now on.
     pub windows: Vec<TimeWindow>,
     /// `Some` when live windows advanced: the settled traces that polls may still bring.

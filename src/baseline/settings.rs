@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Broken, Calendar};
+use crate::domain::{Broken, Calendar, Micros};
 
 use super::cell::CutOffRule;
 
@@ -17,6 +17,8 @@ pub struct Settings {
     pub zone: String,
     /// Local time of the nightly recalculation, HH:MM.
     pub recalculate_at: String,
+    /// How long a quiet minute waits before it is learnt, in seconds: what turns out to belong to an incident is not.
+    pub learn_after_s: u64,
     /// Percentiles of the deviation that make SEV1, SEV2, SEV3, SEV4 and SEV5.
     pub severity_percentiles: [f64; 5],
     /// Fewest samples with which each of these percentiles is known; below, a wider level lends its deviation.
@@ -36,6 +38,7 @@ impl Default for Settings {
             min_samples: 10,
             zone: "UTC".into(),
             recalculate_at: "04:10".into(),
+            learn_after_s: 900,
             severity_percentiles: [99.9, 99.0, 95.0, 90.0, 80.0],
             severity_min_samples: [5_000, 500, 100, 50, 25],
             max_operations_per_service: 500,
@@ -54,6 +57,7 @@ impl Settings {
             Broken::unless_within("min_samples", self.min_samples, (2, 100_000), "samples", 10),
             Broken::unless_within("max_operations_per_service", self.max_operations_per_service, (1, 100_000), "", 500),
             Broken::unless_within("max_keys", self.max_keys, (1, 100_000), "", 5_000),
+            Broken::unless_within("learn_after_s", self.learn_after_s, (0, 86_400), "seconds", 900),
             self.zone_is_known(),
             self.time_is_a_time(),
             self.percentiles_fall(),
@@ -103,6 +107,11 @@ impl Settings {
     #[must_use]
     pub fn calendar(&self) -> Calendar {
         self.zone.parse().map_or(Calendar::utc(), Calendar::new)
+    }
+
+    #[must_use]
+    pub const fn learn_after(&self) -> Micros {
+        Micros::from_secs(self.learn_after_s)
     }
 
     /// Minutes after local midnight of the nightly recalculation.

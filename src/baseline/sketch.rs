@@ -184,6 +184,23 @@ impl Sketch {
         self.max as f64
     }
 
+    /// The first bucket edge above a value: counts at an edge are exact.
+    #[must_use]
+    pub fn edge_above(&self, us: f64) -> u64 {
+        let bucket = bucket_of(us.max(0.0) as u64);
+        lower_edge(bucket.saturating_add(1))
+    }
+
+    /// How many samples are at or above an edge given by [`Sketch::edge_above`].
+    #[must_use]
+    pub fn count_from(&self, edge_us: f64) -> u64 {
+        let from = self.counts.iter().enumerate().filter(|(index, _)| {
+            let bucket = self.first + *index as u16;
+            lower_edge(bucket) as f64 >= edge_us
+        });
+        from.map(|(_, count)| u64::from(*count)).sum()
+    }
+
     /// Share of samples in each of the bins between neighbouring `edges_us` (ascending); samples outside are left out.
     #[must_use]
     pub fn shares(&self, edges_us: &[u64]) -> Vec<f32> {

@@ -84,7 +84,7 @@ impl DayRow {
 
 /// Merges every slice of an encoded row into `slices[place(hour of day)]`, without decoding it first: this is what a
 /// recalculation spends its time on. False if the bytes are not a row.
-pub fn merge_row(bytes: &[u8], slices: &mut [Slice], place: impl Fn(u8) -> usize) -> bool {
+pub fn merge_row(bytes: &[u8], slices: &mut [Slice], mut place: impl FnMut(u8) -> usize) -> bool {
     each_slice(bytes, |hour, bytes| slices.get_mut(place(hour)).is_some_and(|slice| slice.merge_encoded(bytes)))
 }
 

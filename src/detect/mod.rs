@@ -1,8 +1,21 @@
 //! What is wrong: one span against its baseline.
 
+pub mod chance;
+mod culprit;
+mod incidents;
+mod observation;
+mod paths;
+mod ring;
 mod settings;
+mod shapes;
+pub mod trace;
+mod watch;
 
+pub use culprit::Support;
+pub use incidents::{Book, Change};
+pub use observation::{Observation, Observed, Place};
 pub use settings::Settings;
+pub use watch::{Finding, SubjectId, TrackId, WINDOWS, Watch};
 
 use crate::baseline::{Cell, CutOff};
 use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, Severity, Span, SpanKey, TraceId};

@@ -1,5 +1,6 @@
 //! The words of the field, as types. Nothing here does IO, reads a clock or knows a backend.
 
+mod alert;
 mod anomaly;
 mod calendar;
 pub mod filter;
@@ -10,6 +11,7 @@ mod span;
 pub mod text;
 mod time;
 
+pub use alert::{Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, Subject, Suspect};
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
 pub use metric::{MetricKind, MetricSample};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::baseline::{self, Generation, KeyBaseline, Naming};
+use crate::baseline::{self, Generation, KeyBaseline, Measure, Naming, SeriesKey};
 use crate::domain::{Calendar, HourOfWeek, Span, SpanKey, Timestamp, UtcHour};
 
 use super::live::LastHour;
@@ -14,6 +14,10 @@ use super::live::LastHour;
 #[derive(Debug)]
 pub struct Entry {
     pub key: SpanKey,
+    /// Number of its service.
+    pub service: u32,
+    /// Its spans have children: their self time is learnt beside their duration.
+    pub is_parent: bool,
     pub baseline: Option<Arc<KeyBaseline>>,
     pub last_hour: LastHour,
     pub last_seen: Option<Timestamp>,
@@ -28,6 +32,7 @@ const MOST_RAW_NAMES: usize = 20_000;
 #[derive(Debug)]
 pub struct Keys {
     entries: Vec<Entry>,
+    services: Vec<Arc<str>>,
     by_key: HashMap<SpanKey, u32, RandomState>,
     by_raw: HashMap<SpanKey, u32, RandomState>,
     naming: Naming,
@@ -38,6 +43,7 @@ impl Keys {
     pub fn new(settings: &baseline::Settings) -> Self {
         Self {
             entries: Vec::new(),
+            services: Vec::new(),
             by_key: HashMap::default(),
             by_raw: HashMap::default(),
             naming: Naming::new(settings),
@@ -57,7 +63,16 @@ impl Keys {
                 let index = self.entries.len() as u32;
                 self.by_key.insert(key.clone(), index);
                 let last_hour = LastHour::default();
-                self.entries.push(Entry { key, baseline: None, last_hour, last_seen: None, judged: 0 });
+                let service = self.service(&key.service);
+                self.entries.push(Entry {
+                    key,
+                    service,
+                    is_parent: false,
+                    baseline: None,
+                    last_hour,
+                    last_seen: None,
+                    judged: 0,
+                });
                 index
             }
         };
@@ -66,6 +81,29 @@ impl Keys {
         }
         self.by_raw.insert(raw.clone(), index);
         index
+    }
+
+    /// The number of a service; a new one gets the next.
+    fn service(&mut self, name: &Arc<str>) -> u32 {
+        match self.services.iter().position(|service| service == name) {
+            Some(number) => number as u32,
+            None => {
+                self.services.push(name.clone());
+                (self.services.len() - 1) as u32
+            }
+        }
+    }
+
+    pub fn service_of(&self, index: u32) -> u32 {
+        self.get(index).map_or(0, |entry| entry.service)
+    }
+
+    pub fn service_name(&self, number: u32) -> Option<&Arc<str>> {
+        self.services.get(number as usize)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub fn get(&self, index: u32) -> Option<&Entry> {
@@ -106,11 +144,13 @@ impl Keys {
     }
 
     pub fn use_generation(&mut self, generation: &Generation) {
-        for key in generation.keys.keys() {
+        for (key, _) in generation.keys() {
             self.index(key);
         }
         for entry in &mut self.entries {
-            entry.baseline = generation.keys.get(&entry.key).cloned();
+            entry.baseline = generation.durations(&entry.key).cloned();
+            entry.is_parent |=
+                generation.series.contains_key(&SeriesKey::new(entry.key.clone(), Measure::SelfTime));
         }
     }
 

@@ -1,32 +1,186 @@
 //! Samples on their way into the store.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::baseline::Slice;
-use crate::domain::{Micros, SpanKey, Timestamp, UtcHour};
+use foldhash::fast::RandomState;
+
+use crate::baseline::{
+    ChildSet, Facet, KeyStructure, MOST_MESSAGES, MOST_SHAPES, Measure, SeriesKey, Slice, Spread, Structure, count,
+};
+use crate::detect::{Observation, Observed, Place};
+use crate::domain::{Micros, Subject, Timestamp, UtcHour};
 
 use super::keys::Keys;
 
-/// Collects samples until they are committed.
+/// A measure by numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kept {
+    Duration,
+    SelfTime,
+    EdgeTime(u32),
+}
+
+/// What a key's calls were besides their durations, by numbers.
+#[derive(Debug, Default)]
+struct Calls {
+    counts: KeyStructure,
+    shapes: BTreeMap<Vec<u32>, u64>,
+    contributions: BTreeMap<(u32, Place), u64>,
+}
+
+/// Collects samples until they are committed. Hash order is never looked at: what comes out is sorted by name.
 #[derive(Debug, Default)]
 pub struct Learner {
-    slices: HashMap<(u32, UtcHour), Slice>,
+    slices: HashMap<(u32, Kept, UtcHour), Slice, RandomState>,
+    calls: HashMap<u32, Calls, RandomState>,
+    spreads: BTreeMap<(Subject, Facet), Spread>,
+}
+
+/// What was collected, under its names.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub slices: BTreeMap<(SeriesKey, UtcHour), Slice>,
+    pub structure: Structure,
 }
 
 impl Learner {
-    pub fn learn(&mut self, key: u32, start: Timestamp, duration: Micros, error: bool) {
-        self.slices.entry((key, UtcHour::of(start))).or_default().insert(duration, error);
+    /// Takes the fresh spans of a trace.
+    pub fn learn(&mut self, observed: &Observed, keys: &mut Keys) {
+        for span in observed.spans.iter().filter(|span| span.fresh) {
+            let children = observed.children_of(span);
+            let is_parent = keys.get_mut(span.key).is_some_and(|entry| {
+                entry.is_parent |= !children.is_empty();
+                entry.is_parent
+            });
+            self.sample(span.key, Kept::Duration, span.start, span.duration, span.error);
+            match span.place {
+                Place::Node if is_parent => self.sample(span.key, Kept::SelfTime, span.start, span.own, span.error),
+                Place::Node => {}
+                Place::Edge(callee) => {
+                    self.sample(span.key, Kept::EdgeTime(callee), span.start, span.own, span.error);
+                }
+            }
+            self.call(span, children);
+        }
+        self.path(observed);
+    }
+
+    fn sample(&mut self, key: u32, kept: Kept, start: Timestamp, us: Micros, error: bool) {
+        self.slices.entry((key, kept, UtcHour::of(start))).or_default().insert(us, error);
+    }
+
+    fn call(&mut self, span: &Observation, children: &[u32]) {
+        let calls = self.calls.entry(span.key).or_default();
+        calls.counts.calls += 1;
+        calls.counts.entries += u64::from(span.entry);
+        calls.counts.orphans += u64::from(span.orphan);
+        calls.counts.errors += u64::from(span.error);
+        if let Some(message) = &span.message {
+            count(&mut calls.counts.messages, message.clone(), 1, MOST_MESSAGES);
+        }
+        if let Some(n) = calls.shapes.get_mut(children) {
+            *n += 1;
+        } else if calls.shapes.len() < MOST_SHAPES {
+            calls.shapes.insert(children.to_vec(), 1);
+        }
+    }
+
+    /// The critical path is learnt with the root: a trace that grows later is not learnt twice.
+    fn path(&mut self, observed: &Observed) {
+        let Some(root) = observed.root.and_then(|root| observed.spans.get(root as usize)).filter(|root| root.fresh) else {
+            return;
+        };
+        let calls = self.calls.entry(root.key).or_default();
+        calls.counts.roots += 1;
+        calls.counts.end_to_end_us = calls.counts.end_to_end_us.saturating_add(observed.end_to_end.0);
+        calls.counts.longest_us = calls.counts.longest_us.max(observed.end_to_end.0);
+        for (contributor, us) in &observed.contributions {
+            *calls.contributions.entry(*contributor).or_default() += us;
+        }
+    }
+
+    pub fn spread(&mut self, spreads: BTreeMap<(Subject, Facet), Spread>) {
+        for (place, spread) in spreads {
+            self.spreads.entry(place).or_default().merge(&spread);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.slices.is_empty()
+        self.slices.is_empty() && self.spreads.is_empty()
     }
 
-    /// Everything collected, in the order of the keys' names.
-    pub fn take(&mut self, keys: &Keys) -> BTreeMap<(SpanKey, UtcHour), Slice> {
-        std::mem::take(&mut self.slices)
+    /// Adds everything of another one.
+    pub fn merge(&mut self, other: Self) {
+        for (place, slice) in other.slices {
+            self.slices.entry(place).or_default().merge(&slice);
+        }
+        for (key, calls) in other.calls {
+            let mine = self.calls.entry(key).or_default();
+            mine.counts.merge(&calls.counts);
+            for (shape, n) in calls.shapes {
+                if let Some(there) = mine.shapes.get_mut(&shape) {
+                    *there += n;
+                } else if mine.shapes.len() < MOST_SHAPES {
+                    mine.shapes.insert(shape, n);
+                }
+            }
+            for (contributor, us) in calls.contributions {
+                *mine.contributions.entry(contributor).or_default() += us;
+            }
+        }
+        self.spread(other.spreads);
+    }
+
+    /// Everything collected, under its names and in their order.
+    pub fn take(&mut self, keys: &Keys) -> Collected {
+        let mut collected = Collected::default();
+        for ((key, kept, hour), slice) in std::mem::take(&mut self.slices) {
+            let Some(entry) = keys.get(key) else { continue };
+            let measure = match kept {
+                Kept::Duration => Measure::Duration,
+                Kept::SelfTime => Measure::SelfTime,
+                Kept::EdgeTime(callee) => match keys.service_name(callee) {
+                    Some(callee) => Measure::EdgeTime(callee.clone()),
+                    None => continue,
+                },
+            };
+            collected.slices.insert((SeriesKey::new(entry.key.clone(), measure), hour), slice);
+        }
+        for (key, calls) in std::mem::take(&mut self.calls) {
+            let Some(entry) = keys.get(key) else { continue };
+            collected.structure.keys.insert(entry.key.clone(), calls.named(keys));
+        }
+        collected.structure.spreads = std::mem::take(&mut self.spreads);
+        collected
+    }
+}
+
+impl Calls {
+    fn named(self, keys: &Keys) -> KeyStructure {
+        let name = |key: &u32| keys.get(*key).map(|entry| entry.key.clone());
+        let mut structure = self.counts;
+        let mut shapes: Vec<(ChildSet, u64)> = self
+            .shapes
             .into_iter()
-            .filter_map(|((key, hour), slice)| Some(((keys.get(key)?.key.clone(), hour), slice)))
-            .collect()
+            .map(|(shape, n)| {
+                let mut set: ChildSet = shape.iter().filter_map(name).collect();
+                set.sort();
+                (set, n)
+            })
+            .collect();
+        shapes.sort();
+        for (set, n) in shapes {
+            count(&mut structure.shapes, set, n, MOST_SHAPES);
+        }
+        for ((key, place), us) in self.contributions {
+            let Some(key) = name(&key) else { continue };
+            let callee: Option<Arc<str>> = match place {
+                Place::Node => None,
+                Place::Edge(callee) => keys.service_name(callee).cloned(),
+            };
+            structure.contribute(&(key, callee), us);
+        }
+        structure
     }
 }

@@ -5,24 +5,29 @@ mod alerts;
 mod keys;
 mod learner;
 mod live;
+mod observe;
+mod offline;
 mod traces;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{self, Generation, Learnt, Ledger, Sketch, Slice, unite};
-use crate::detect::{self, Verdict};
+use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
+use crate::detect::{self, Book, Change, Support, Verdict, Watch};
 use crate::domain::{
-    Anomaly, AnomalyId, Calendar, HourOfWeek, Level, Micros, Span, SpanKey, TimeWindow, Timestamp, Trace, TraceId,
-    UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Span, SpanId, SpanKey,
+    Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
+pub use self::offline::Offline;
+
 use self::alerts::{Groups, Keep, Keeping};
 use self::keys::Keys;
-use self::learner::Learner;
-use self::traces::{Traces, Waiting};
+use self::learner::{Collected, Learner};
+use self::observe::observe;
+use self::traces::{SettledTrace, Traces};
 
 /// What the engine is told.
 #[derive(Debug, Clone)]
@@ -49,6 +54,10 @@ pub enum Input {
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
     TraceFetched(Box<Trace>),
+    /// The data has a gap that ends here: what follows does not continue what was before.
+    GapEnded(Timestamp),
+    /// What metrics say of services, from now on.
+    MetricsJudged(Support),
     /// Time passed: traces may have settled. With `commit`, give out everything that was learnt.
     TimePassed { commit: bool },
 }
@@ -61,6 +70,8 @@ pub struct Resumed {
     pub live_from: Timestamp,
     /// Those young enough to be in the alert list still.
     pub anomalies: Vec<Anomaly>,
+    pub last_alert: AlertId,
+    pub last_incident: IncidentId,
 }
 
 /// What the engine wants done.
@@ -70,6 +81,10 @@ pub enum Output {
     RecordAnomaly(Box<Anomaly>),
     /// Take this record back: a worse one took its place.
     ForgetAnomaly { start: Timestamp, id: AnomalyId },
+    /// Write this alert down as it is now.
+    RecordAlert(Box<Alert>),
+    /// Write this incident down as it is now.
+    RecordIncident(Box<Incident>),
     /// Write what was learnt, all of it or nothing.
     StoreLearnt(Learnt),
     /// Merge the stored samples of one key at one level, for a picture of what is normal.
@@ -100,7 +115,15 @@ pub struct Engine {
     groups: Groups,
     keeping: Keeping,
     live: Learner,
+    /// What has settled but may yet turn out to belong to an incident, by the minute in which its trace began.
+    pending: BTreeMap<i64, Learner>,
+    /// Minutes before this one have been learnt or left out.
+    released: Timestamp,
     history: Learner,
+    watch: Watch,
+    book: Book,
+    support: Support,
+    judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
     ledger: Ledger,
@@ -110,6 +133,8 @@ pub struct Engine {
     distribution: Option<Distribution>,
     back_fill: BackFill,
     counters: Counters,
+    /// Traces come complete: none has to settle, and no screen is told.
+    complete: bool,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +150,11 @@ struct Counters {
 
 /// A span that ends later than this after now comes from a clock that is wrong.
 const FUTURE: Micros = Micros::from_secs(60);
+const MINUTE_US: i64 = 60_000_000;
+
+const fn minute_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(MINUTE_US)
+}
 
 impl Engine {
     #[must_use]
@@ -137,6 +167,12 @@ impl Engine {
             groups: Groups::default(),
             keeping: Keeping::default(),
             live: Learner::default(),
+            pending: BTreeMap::new(),
+            released: Timestamp::default(),
+            watch: Watch::new(detect.clone()),
+            book: Book::default(),
+            support: Support::default(),
+            judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -146,9 +182,16 @@ impl Engine {
             distribution: None,
             back_fill: BackFill::NotStarted,
             counters: Counters { poll_interval, ..Counters::default() },
+            complete: false,
             baseline,
             detect,
         }
+    }
+
+    /// One for data that lies there already: traces come complete, and no screen is told.
+    #[must_use]
+    pub fn complete(baseline: baseline::Settings, detect: detect::Settings, poll_interval: Micros) -> Self {
+        Self { complete: true, ..Self::new(baseline, detect, poll_interval) }
     }
 
     /// Takes one input and says what is to be done about it, in order.
@@ -159,13 +202,19 @@ impl Engine {
             Input::Resumed(resumed) => self.resume(*resumed, now, &mut out),
             Input::GenerationMade(generation) => {
                 self.keys.use_generation(&generation);
+                self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+                self.watch.use_generation(&generation);
                 self.ledger.samples = generation.samples();
                 self.generation = generation;
                 self.tell_all(now, &mut out);
             }
             Input::TracesPolled(traces) => {
-                for trace in &traces {
-                    self.judge_trace(trace, now, &mut out);
+                for trace in traces {
+                    if self.complete {
+                        self.judge_complete(&trace, now, &mut out);
+                    } else {
+                        self.judge_trace(trace, now, &mut out);
+                    }
                 }
             }
             Input::PollEnded(window) => {
@@ -174,7 +223,10 @@ impl Engine {
                 *from = window.from.min(*from);
                 self.traces.poll_ended(now, window);
                 self.pass_time(now);
-                self.tell_all(now, &mut out);
+                self.test(now, &mut out);
+                if !self.complete {
+                    self.tell_all(now, &mut out);
+                }
             }
             Input::HistoryRead { window, traces } => {
                 for trace in &traces {
@@ -202,10 +254,12 @@ impl Engine {
                 self.tell_baseline(now, &mut out);
             }
             Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
+            Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
+            Input::MetricsJudged(support) => self.support = support,
             Input::TimePassed { commit } => {
                 self.pass_time(now);
                 if commit {
-                    out.extend(self.commit_live());
+                    out.extend(self.commit_live(now));
                 }
             }
         }
@@ -213,7 +267,9 @@ impl Engine {
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
-        let Resumed { mut ledger, live_from, anomalies } = resumed;
+        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident } = resumed;
+        self.book = Book::after(last_alert, last_incident);
+        self.released = live_from;
         for key in std::mem::take(&mut ledger.keys) {
             self.keys.index(&key);
         }
@@ -228,25 +284,62 @@ impl Engine {
         self.tell_all(now, out);
     }
 
-    fn judge_trace(&mut self, trace: &Trace, now: Timestamp, out: &mut Vec<Output>) {
-        let fresh = self.traces.admit(trace, now);
+    fn judge_trace(&mut self, trace: Trace, now: Timestamp, out: &mut Vec<Output>) {
+        let fresh = self.traces.admit(&trace, now);
         if fresh.len() == trace.spans.len()
             && let Some(root) = trace.root()
         {
             self.counters.trace_starts.insert(root.start, root.duration, root.error);
         }
-        let mut waiting = Vec::with_capacity(fresh.len());
-        for span in fresh.into_iter().filter_map(|at| trace.spans.get(at)) {
+        for span in fresh.iter().filter_map(|at| trace.spans.get(*at)) {
             let key = self.keys.index(&span.key);
             // A wrong clock would put samples into hours to which they do not belong.
             if span.end() <= now + FUTURE {
-                let Span { id, start, duration, error, .. } = *span;
-                waiting.push(Waiting { span: id, key, start, duration, error });
                 self.keys.count(key, span);
             }
             self.judge_span(trace.id, span, key, now, out);
         }
-        self.traces.wait(trace.id, waiting);
+        if !fresh.is_empty() {
+            self.traces.wait(trace, &fresh, now + FUTURE);
+        }
+    }
+
+    fn judge_complete(&mut self, trace: &Trace, now: Timestamp, out: &mut Vec<Output>) {
+        for span in &trace.spans {
+            let key = self.keys.index(&span.key);
+            self.judge_span(trace.id, span, key, now, out);
+        }
+        let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
+        fresh.sort_unstable();
+        self.take_settled(trace, &fresh, true);
+    }
+
+    fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], is_live: bool) {
+        let observed = observe(trace, fresh, &mut self.keys);
+        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+        let Self { keys, calendar, watch, .. } = self;
+        watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
+        if !is_live {
+            return;
+        }
+        let start = observed.window.from;
+        let learner =
+            if start < self.released { &mut self.live } else { self.pending.entry(minute_of(start)).or_default() };
+        learner.learn(&observed, &mut self.keys);
+    }
+
+    /// Counts how much calls of one minute resemble each other in traces that were learnt, by what is known now.
+    pub fn look_back(&mut self, window: TimeWindow, traces: &[Trace]) -> BTreeMap<(Subject, Facet), Spread> {
+        self.watch.begin_at(window.from);
+        for trace in traces {
+            let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
+            fresh.sort_unstable();
+            let observed = observe(trace, &fresh, &mut self.keys);
+            self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+            let Self { keys, calendar, watch, .. } = self;
+            watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
+        }
+        self.watch.tally(window.to, true)
     }
 
     fn judge_span(&mut self, trace: TraceId, span: &Span, key: u32, now: Timestamp, out: &mut Vec<Output>) {
@@ -287,18 +380,22 @@ impl Engine {
         }
         // The screens' last hour begins before the watch did.
         let recent = start + Micros::from_secs(3_600) > now && !self.traces.has_seen(trace.id);
-        for span in trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id)) {
-            let index = self.keys.index(&span.key);
-            self.history.learn(index, span.start, span.duration, span.error);
-            if recent {
+        let unlearnt = trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id));
+        let mut fresh: Vec<SpanId> = unlearnt.map(|span| span.id).collect();
+        fresh.sort_unstable();
+        let observed = observe(trace, &fresh, &mut self.keys);
+        self.history.learn(&observed, &mut self.keys);
+        if recent {
+            for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
+                let index = self.keys.index(&span.key);
                 self.keys.count(index, span);
             }
         }
     }
 
     fn pass_time(&mut self, now: Timestamp) {
-        for span in self.traces.settle_until(now, self.live_from) {
-            self.live.learn(span.key, span.start, span.duration, span.error);
+        for SettledTrace { trace, fresh, is_live } in self.traces.settle_until(now, self.live_from) {
+            self.take_settled(&trace, &fresh, is_live);
         }
         self.groups.expire(now, self.detect.alert_memory());
         self.keeping.expire(now);
@@ -306,29 +403,84 @@ impl Engine {
         self.counters.trace_starts.expire(now);
     }
 
-    fn commit_history(&mut self, windows: Vec<TimeWindow>) -> Learnt {
-        let slices = self.history.take(&self.keys);
-        self.know(&slices, &windows);
-        Learnt { slices, windows, settled: None }
+    /// One round of the alert test, over what has settled.
+    fn test(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        // What ended later may still be on its way.
+        let at = if self.complete { now } else { now.saturating_sub(self.traces.settle()) };
+        if self.judged_to.is_some_and(|to| at <= to) {
+            return;
+        }
+        self.judged_to = Some(at);
+        let findings = self.watch.findings(at);
+        let changes = self.book.update(at, findings, &self.watch, &self.support);
+        self.record(changes, out);
+        let spreads = self.watch.tally(at, self.book.is_quiet());
+        self.live.spread(spreads);
     }
 
-    fn commit_live(&mut self) -> Option<Output> {
-        let to = self.traces.settled_before(self.polled_to?);
+    fn record(&mut self, changes: Vec<Change>, out: &mut Vec<Output>) {
+        out.extend(changes.into_iter().map(|change| match change {
+            Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) => {
+                Output::RecordAlert(alert)
+            }
+            Change::IncidentOpened(incident) | Change::IncidentChanged(incident) | Change::IncidentClosed(incident) => {
+                Output::RecordIncident(incident)
+            }
+        }));
+    }
+
+    fn begin_after_gap(&mut self, at: Timestamp, out: &mut Vec<Output>) {
+        let last = self.judged_to.unwrap_or(at);
+        let changes = self.book.close_all(last, &self.watch, &self.support);
+        self.record(changes, out);
+        self.watch.begin_at(at);
+        self.judged_to = None;
+    }
+
+    /// Moves what is old enough, and was quiet, to what is learnt.
+    fn release(&mut self, to: Timestamp) {
+        let kept = self.pending.split_off(&minute_of(to));
+        for (_, learner) in std::mem::replace(&mut self.pending, kept) {
+            self.live.merge(learner);
+        }
+        self.released = self.released.max(Timestamp(minute_of(to) * MINUTE_US));
+    }
+
+    fn commit_history(&mut self, windows: Vec<TimeWindow>) -> Learnt {
+        let Collected { slices, structure } = self.history.take(&self.keys);
+        let learnt = Learnt { slices, structure, windows, settled: None };
+        self.know(&learnt);
+        learnt
+    }
+
+    fn commit_live(&mut self, now: Timestamp) -> Option<Output> {
+        let polled_to = self.polled_to?;
+        let settled = if self.complete { polled_to } else { self.traces.settled_before(polled_to) };
+        self.release(settled.min(now.saturating_sub(self.baseline.learn_after())));
+        let to = self.released.max(self.live_from);
         if to <= self.live_from && self.live.is_empty() {
             return None;
         }
-        let slices = self.live.take(&self.keys);
-        let windows = vec![TimeWindow::new(self.live_from, to.max(self.live_from))];
-        self.know(&slices, &windows);
-        let settled = Some(self.traces.learnt_outside(&self.ledger.known));
-        Some(Output::StoreLearnt(Learnt { slices, windows, settled }))
+        let Collected { slices, structure } = self.live.take(&self.keys);
+        let mut learnt =
+            Learnt { slices, structure, windows: vec![TimeWindow::new(self.live_from, to)], settled: None };
+        self.know(&learnt);
+        learnt.settled = Some(self.traces.learnt_outside(&self.ledger.known, to));
+        Some(Output::StoreLearnt(learnt))
     }
 
-    fn know(&mut self, slices: &BTreeMap<(SpanKey, UtcHour), Slice>, windows: &[TimeWindow]) {
-        self.ledger.samples += slices.values().map(|slice| slice.durations.count()).sum::<u64>();
-        for window in windows {
+    fn know(&mut self, learnt: &Learnt) {
+        let durations = learnt.slices.iter().filter(|((series, _), _)| series.is_duration());
+        self.ledger.samples += durations.map(|(_, slice)| slice.durations.count()).sum::<u64>();
+        for window in &learnt.windows {
             unite(&mut self.ledger.known, *window);
         }
+    }
+
+    /// Who may be the cause of what happens in this window, best first, whether or not anything was alerted.
+    #[must_use]
+    pub fn suspects(&self, window: TimeWindow, support: &Support) -> Vec<Suspect> {
+        self.watch.suspects(window, support)
     }
 
     /// How long a poll must reach back so that late spans are met, as observed.

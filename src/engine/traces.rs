@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::baseline::{Settled, Sketch};
 use crate::domain::{Micros, SpanId, TimeWindow, Timestamp, Trace, TraceId};
 
-/// A span that waits for its trace to settle before it is learnt.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Waiting {
-    pub span: SpanId,
-    /// Index of the key in the engine's table.
-    pub key: u32,
-    pub start: Timestamp,
-    pub duration: Micros,
-    pub error: bool,
+/// A trace that has settled, and which of its spans have not settled before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettledTrace {
+    pub trace: Trace,
+    /// Ascending.
+    pub fresh: Vec<SpanId>,
+    /// It belongs to the live watch; what began before is left to back-fill.
+    pub is_live: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -22,7 +21,10 @@ struct Seen {
     end: Timestamp,
     /// Sorted.
     spans: Vec<SpanId>,
-    waiting: Vec<Waiting>,
+    /// Those that wait for the trace to settle; sorted.
+    waiting: Vec<SpanId>,
+    /// The trace as it was polled last, until it settles.
+    trace: Option<Trace>,
     settled: bool,
     /// Its spans were learnt from live polls, by this run or an earlier one.
     learnt: bool,
@@ -33,8 +35,7 @@ struct Seen {
 impl Seen {
     /// Spans that do not wait any more.
     fn learnt_spans(&self) -> Vec<SpanId> {
-        let waiting: BTreeSet<SpanId> = self.waiting.iter().map(|waiting| waiting.span).collect();
-        self.spans.iter().copied().filter(|span| !waiting.contains(span)).collect()
+        self.spans.iter().copied().filter(|span| self.waiting.binary_search(span).is_err()).collect()
     }
 }
 
@@ -125,6 +126,7 @@ impl Traces {
             end: Timestamp(i64::MIN),
             spans: Vec::new(),
             waiting: Vec::new(),
+            trace: None,
             settled: false,
             learnt: false,
             due: Timestamp(i64::MIN),
@@ -147,16 +149,26 @@ impl Traces {
         positions
     }
 
-    /// Leaves spans with their trace until that settles.
-    pub fn wait(&mut self, trace: TraceId, spans: Vec<Waiting>) {
-        if let Some(seen) = self.seen.get_mut(&trace) {
-            seen.waiting.extend(spans);
+    /// Leaves a trace here until it settles. Spans that end after `latest` come from a wrong clock, and would put samples
+    /// into hours to which they do not belong.
+    pub fn wait(&mut self, trace: Trace, fresh: &[usize], latest: Timestamp) {
+        let Some(seen) = self.seen.get_mut(&trace.id) else { return };
+        let sound = |at: &&usize| trace.spans.get(**at).is_some_and(|span| span.end() <= latest);
+        seen.waiting.extend(fresh.iter().filter(sound).filter_map(|at| trace.spans.get(*at)).map(|span| span.id));
+        seen.waiting.sort_unstable();
+        match &mut seen.trace {
+            // A poll gives the whole trace as it is by then; one that gives less adds to what is known.
+            Some(known) if known.spans.len() > trace.spans.len() => {
+                let more = fresh.iter().filter_map(|at| trace.spans.get(*at)).cloned();
+                known.spans.extend(more);
+            }
+            known => *known = Some(trace),
         }
     }
 
-    /// Gives out what is to be learnt: the spans of every trace that settled by `now` and began at or after `live_from`.
-    /// Forgets traces that no poll will bring again.
-    pub fn settle_until(&mut self, now: Timestamp, live_from: Timestamp) -> Vec<Waiting> {
+    /// Gives out what has settled by `now`. Of what began before `live_from` it says that it is not live, unless an earlier
+    /// run had begun with it: what was begun is finished. Forgets traces that no poll will bring again.
+    pub fn settle_until(&mut self, now: Timestamp, live_from: Timestamp) -> Vec<SettledTrace> {
         let mut settled = Vec::new();
         while let Some((due, trace)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, trace));
@@ -165,11 +177,11 @@ impl Traces {
                 self.seen.remove(&trace);
                 continue;
             }
-            let waiting = std::mem::take(&mut seen.waiting);
-            // What was begun is finished: a trace of an earlier run that grows is not left to back-fill half-learnt.
-            if seen.start >= live_from || seen.learnt {
-                seen.learnt = true;
-                settled.extend(waiting);
+            let fresh = std::mem::take(&mut seen.waiting);
+            let is_live = seen.start >= live_from || seen.learnt;
+            seen.learnt |= is_live;
+            if let Some(trace) = seen.trace.take().filter(|_| !fresh.is_empty()) {
+                settled.push(SettledTrace { trace, fresh, is_live });
             }
             seen.settled = true;
             seen.due = now + REMEMBER;
@@ -186,13 +198,14 @@ impl Traces {
         earliest.map_or(limit, |earliest| earliest.min(limit))
     }
 
-    /// Learnt traces that began outside the `known` windows: a poll or back-fill of a later run meets them again.
+    /// Learnt traces that began before `released` and outside the `known` windows: a poll or back-fill of a later run meets
+    /// them again. What began later has settled but is not learnt yet.
     #[must_use]
-    pub fn learnt_outside(&self, known: &[TimeWindow]) -> Vec<Settled> {
+    pub fn learnt_outside(&self, known: &[TimeWindow], released: Timestamp) -> Vec<Settled> {
         let covered = |start| known.iter().any(|window| window.contains(start));
         self.seen
             .iter()
-            .filter(|(_, seen)| seen.learnt && !covered(seen.start))
+            .filter(|(_, seen)| seen.learnt && seen.start < released && !covered(seen.start))
             .map(|(trace, seen)| Settled {
                 trace: *trace,
                 start: seen.start,
@@ -207,7 +220,9 @@ impl Traces {
         for Settled { trace, start, end, mut spans } in settled {
             spans.sort_unstable();
             let due = now + REMEMBER_RESTORED;
-            self.seen.insert(trace, Seen { start, end, spans, waiting: Vec::new(), settled: true, learnt: true, due });
+            let seen =
+                Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt: true, due };
+            self.seen.insert(trace, seen);
             self.due.insert((due, trace));
         }
     }
@@ -256,8 +271,16 @@ mod tests {
         Trace { id: TraceId(id), spans: spans.iter().map(span).collect() }
     }
 
-    fn waiting(span: u64, start: i64) -> Waiting {
-        Waiting { span: SpanId(span), key: 0, start: secs(start), duration: Micros::from_secs(1), error: false }
+    fn poll(traces: &mut Traces, trace: &Trace, at: Timestamp) -> Vec<usize> {
+        let fresh = traces.admit(trace, at);
+        if !fresh.is_empty() {
+            traces.wait(trace.clone(), &fresh, at + Micros::from_secs(60));
+        }
+        fresh
+    }
+
+    fn fresh(settled: &[SettledTrace]) -> Vec<(bool, Vec<u64>)> {
+        settled.iter().map(|s| (s.is_live, s.fresh.iter().map(|id| id.0).collect())).collect()
     }
 
     #[test]
@@ -271,24 +294,44 @@ mod tests {
     #[test]
     fn a_trace_settles_after_its_last_span_and_waits_again_when_it_grows() {
         let mut traces = Traces::default();
-        traces.admit(&trace(1, &[(7, 100)]), secs(105));
-        traces.wait(TraceId(1), vec![waiting(7, 100)]);
+        poll(&mut traces, &trace(1, &[(7, 100)]), secs(105));
         let settle = traces.settle();
         assert!(traces.settle_until(secs(101) + settle - Micros(1), secs(0)).is_empty());
-        assert_eq!(traces.settle_until(secs(101) + settle, secs(0)), [waiting(7, 100)]);
-        traces.admit(&trace(1, &[(7, 100), (8, 110)]), secs(120));
-        traces.wait(TraceId(1), vec![waiting(8, 110)]);
-        assert_eq!(traces.learnt_outside(&[])[0].spans, [SpanId(7)], "the late one is not learnt yet");
-        assert_eq!(traces.settle_until(secs(200), secs(0)), [waiting(8, 110)], "only what is new is learnt");
+        assert_eq!(fresh(&traces.settle_until(secs(101) + settle, secs(0))), [(true, vec![7])]);
+        poll(&mut traces, &trace(1, &[(7, 100), (8, 110)]), secs(120));
+        let outside = traces.learnt_outside(&[], secs(1_000));
+        assert_eq!(outside[0].spans, [SpanId(7)], "the late one is not learnt yet");
+        let settled = traces.settle_until(secs(200), secs(0));
+        assert_eq!(fresh(&settled), [(true, vec![8])], "only what is new is learnt");
+        assert_eq!(settled[0].trace.spans.len(), 2, "but seen in its trace");
+    }
+
+    #[test]
+    fn a_poll_that_brings_less_takes_nothing_away() {
+        let mut traces = Traces::default();
+        poll(&mut traces, &trace(1, &[(7, 100), (8, 100)]), secs(105));
+        poll(&mut traces, &trace(1, &[(9, 101)]), secs(106));
+        let settled = traces.settle_until(secs(200), secs(0));
+        assert_eq!(settled[0].trace.spans.len(), 3);
+        assert_eq!(fresh(&settled), [(true, vec![7, 8, 9])]);
     }
 
     #[test]
     fn what_began_before_the_watch_is_left_to_back_fill() {
         let mut traces = Traces::default();
-        traces.admit(&trace(1, &[(7, 100)]), secs(105));
-        traces.wait(TraceId(1), vec![waiting(7, 100)]);
-        assert!(traces.settle_until(secs(200), secs(101)).is_empty());
+        poll(&mut traces, &trace(1, &[(7, 100)]), secs(105));
+        assert_eq!(fresh(&traces.settle_until(secs(200), secs(101))), [(false, vec![7])]);
         assert!(!traces.has_learnt(TraceId(1), SpanId(7)));
+    }
+
+    #[test]
+    fn what_has_settled_but_was_not_released_is_met_anew_by_a_later_run() {
+        let mut traces = Traces::default();
+        poll(&mut traces, &trace(1, &[(7, 100)]), secs(105));
+        poll(&mut traces, &trace(2, &[(8, 150)]), secs(155));
+        traces.settle_until(secs(300), secs(0));
+        let outside = traces.learnt_outside(&[], secs(120));
+        assert_eq!(outside.iter().map(|s| s.trace.0).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
@@ -335,7 +378,7 @@ mod tests {
         let learnt_to = before.settled_before(secs(131));
         assert!(learnt_to <= secs(116));
         let mut after = Traces::default();
-        after.restore(before.learnt_outside(&[TimeWindow::new(secs(0), secs(90))]), secs(140));
+        after.restore(before.learnt_outside(&[TimeWindow::new(secs(0), secs(90))], secs(1_000)), secs(140));
         assert!(after.admit(&trace(1, &[(7, 100)]), secs(141)).is_empty());
         assert_eq!(after.admit(&trace(2, &[(8, 125)]), secs(141)), [0]);
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::baseline::{Cell, KeyBaseline};
 use crate::detect::{self, Verdict};
 use crate::domain::{HourOfWeek, Level, Micros, Severity, Span, Timestamp, Trace, UtcHour};
-use crate::evidence;
 use crate::messages::{
     AlertView, BaselineView, CellView, LearningView, MonitorView, ServiceState, ServiceView, TraceState, TraceView,
     UpdateBody, WaterfallSpan,
@@ -251,7 +250,7 @@ impl Engine {
     }
 
     pub(super) fn trace_view(&self, trace: &Trace) -> TraceView {
-        let shape = evidence::shape(trace);
+        let shape = detect::trace::shape(trace);
         let rows = shape.rows.len();
         let spans = shape
             .rows

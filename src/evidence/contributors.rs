@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shape::TraceShape;
+use crate::detect::trace::TraceShape;
 use crate::domain::{Micros, SpanKey, Trace};
 
 /// What time can belong to.
@@ -43,7 +43,7 @@ pub(super) fn contributors<'a>(trace: &'a Trace, shape: &TraceShape) -> Vec<Cont
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::{shape, tests::*};
+    use crate::detect::trace::{shape, tests::*};
     use super::*;
     use crate::domain::SpanKind;
 

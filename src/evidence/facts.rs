@@ -2,7 +2,7 @@
 
 use super::contributors::{Contributor, Owner, contributors};
 use super::metric::{Metric, Standing};
-use super::shape::{TraceShape, shape};
+use crate::detect::trace::{TraceShape, shape};
 use crate::domain::{Anomaly, Attributes, Level, Micros, Span, SpanKey, Trace, text};
 
 /// What the baseline says of one span.

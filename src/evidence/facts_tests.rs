@@ -1,6 +1,6 @@
 //! What is said of an order that went wrong.
 
-use super::super::shape::tests::{span, trace};
+use crate::detect::trace::tests::{span, trace};
 use super::*;
 use crate::domain::{AnomalyId, Attributes, HourOfWeek, MetricKind, Severity, SpanId, SpanKind, Timestamp, TraceId};
 

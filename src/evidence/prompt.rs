@@ -5,7 +5,7 @@
 //! and without the characters that could close the fence or open a chat template's control token.
 
 use super::redact::{is_secret_key, redact};
-use super::shape::shape;
+use crate::detect::trace::shape;
 use super::summary::summary;
 use crate::domain::{Anomaly, Trace, text};
 

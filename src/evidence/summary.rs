@@ -1,6 +1,6 @@
 //! A bounded sketch of a trace for the prompt: who is on the critical path, who is slow beside it, who failed.
 
-use super::shape::TraceShape;
+use crate::detect::trace::TraceShape;
 use crate::domain::{Span, Trace, text};
 
 const LONGEST_NAME: usize = 80;
@@ -51,7 +51,7 @@ fn line(what: &str, row: usize, shape: &TraceShape, span: &Span) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::{shape, tests::*};
+    use crate::detect::trace::{shape, tests::*};
     use super::*;
     use crate::domain::SpanKind;
 

@@ -142,7 +142,12 @@ impl Core {
         if generation.number > 0 {
             self.step(Input::GenerationMade(Arc::new(generation)));
         }
-        self.step(Input::Resumed(Box::new(Resumed { ledger, live_from, anomalies })));
+        self.step(Input::Resumed(Box::new(Resumed {
+            ledger,
+            live_from,
+            anomalies,
+            ..Resumed::default()
+        })));
         Ok(beginning)
     }
 
@@ -165,6 +170,7 @@ impl Core {
             }
             Output::RecordAnomaly(anomaly) => self.store.record_anomaly(&anomaly),
             Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
+            Output::RecordAlert(_) | Output::RecordIncident(_) => Ok(()),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
             Output::ReadDistribution { key, level, bucket, generation } => {
                 match self.store.distribution(&key, level, bucket, &mut self.builder) {

@@ -45,11 +45,11 @@ impl Job {
 
     fn compute(&self) -> Result<Option<Recalculated>, StoreError> {
         let started = self.clock.now();
-        let keys = self.store.keys();
+        let series = self.store.series();
         let tell = |done: usize| {
             self.mailbox.tell(UpdateBody::Recalculation(RecalculationState::Running {
                 keys_done: done as u32,
-                keys_total: keys.len() as u32,
+                keys_total: series.len() as u32,
                 started,
             }));
         };
@@ -57,21 +57,27 @@ impl Job {
         self.store.tidy(started, self.settings.history_days, self.anomaly_days)?;
         let mut builder = KeyBuilder::new(self.settings.calendar());
         let rules = self.settings.rules();
-        let mut generation = Generation { number: self.before.number + 1, made_at: started, ..Generation::default() };
+        let mut generation = Generation {
+            number: self.before.number + 1,
+            made_at: started,
+            structure: Arc::new(self.store.structure()?),
+            watched_s: baseline::watched(&self.store.ledger()?.known, &self.settings.calendar()),
+            ..Generation::default()
+        };
         let mut damaged = 0;
-        for (index, (id, key)) in keys.iter().enumerate() {
+        for (index, (id, key)) in series.iter().enumerate() {
             if self.cancelled.load(Ordering::Relaxed) {
                 return Ok(None);
             }
             damaged += self.store.read_slices(*id, &mut builder)?;
             let baseline = builder.finish(self.settings.min_samples, &rules);
             if baseline.samples > 0 {
-                generation.keys.insert(key.clone(), Arc::new(baseline));
+                generation.series.insert(key.clone(), Arc::new(baseline));
             }
             if (index + 1) % KEYS_BETWEEN_REOPENING == 0 {
                 self.store.reopen()?;
             }
-            if (index + 1) % keys.len().div_ceil(PROGRESS_STEPS) == 0 {
+            if (index + 1) % series.len().div_ceil(PROGRESS_STEPS) == 0 {
                 tell(index + 1);
             }
         }
@@ -94,7 +100,7 @@ impl Job {
             at,
             took: at.since(started),
             generation: generation.number,
-            keys: generation.keys.len() as u32,
+            keys: generation.keys().count() as u32,
             samples: generation.samples(),
             changed: comparison.changed,
             compared: comparison.compared,

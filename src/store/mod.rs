@@ -2,10 +2,11 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `learnt` | `k` id | a span key |
+//! | `learnt` | `k` id | a series: a measure of a span key |
 //! | | `s` id day hour | slices of one key and UTC hour, or with hour 24 of a whole day |
 //! | | `w` | windows that are known, samples in all |
 //! | | `t` | settled traces that polls may bring again |
+//! | | `n` week key, `v` week | structure of one key, and spreads, of seven UTC days |
 //! | `generations` | number | head of a generation |
 //! | | number key-id | baselines of one key |
 //! | `anomalies` | start, trace, span | an anomaly |
@@ -26,8 +27,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::baseline::{DayRow, Generation, KeyBaseline, KeyBuilder, Learnt, Ledger, Sketch, unite};
-use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, SpanKey, Timestamp, UtcHour};
+use crate::baseline::{
+    DayRow, Facet, Generation, KeyBaseline, KeyBuilder, KeyStructure, Learnt, Ledger, SeriesKey, Sketch, Spread, Structure,
+    unite,
+};
+use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, SpanKey, Subject, Timestamp, UtcHour};
 
 pub use self::owner::read as owner_of;
 pub use self::settings::Settings;
@@ -66,7 +70,7 @@ pub struct Store {
 struct Inner {
     /// `None` only between closing and opening again.
     trees: Option<Trees>,
-    ids: BTreeMap<SpanKey, u32>,
+    ids: BTreeMap<SeriesKey, u32>,
 }
 
 #[derive(Debug)]
@@ -112,6 +116,52 @@ fn anomaly_row(start: Timestamp, id: AnomalyId) -> Vec<u8> {
     key.extend_from_slice(&id.trace.0.to_be_bytes());
     key.extend_from_slice(&id.span.0.to_be_bytes());
     key
+}
+
+/// Weeks of seven UTC days since the epoch: structure is kept that coarsely, because it varies little.
+const fn week_of(hour: UtcHour) -> i32 {
+    hour.day().div_euclid(7)
+}
+
+fn week_row(kind: u8, week: i32) -> Vec<u8> {
+    let mut key = vec![kind];
+    key.extend_from_slice(&((week as u32) ^ 0x8000_0000).to_be_bytes());
+    key
+}
+
+fn week_of_row(key: &[u8]) -> Option<i32> {
+    let week = key.get(1..5)?.try_into().ok()?;
+    Some((u32::from_be_bytes(week) ^ 0x8000_0000) as i32)
+}
+
+/// Merges what was learnt of structure into the rows of its week.
+fn add_structure(tree: &sled::Tree, batch: &mut sled::Batch, learnt: &Learnt) -> Result<(), StoreError> {
+    // One commit rarely spans a week's end; what does is put where it begins.
+    let Some(week) = learnt.slices.keys().map(|(_, hour)| week_of(*hour)).min() else { return Ok(()) };
+    for (key, structure) in &learnt.structure.keys {
+        let mut name = week_row(b'n', week);
+        name.extend_from_slice(&record::write_key(key));
+        let mut merged: KeyStructure = tree
+            .get(&name)
+            .map_err(reading)?
+            .and_then(|value| record::open(&value).and_then(|payload| serde_json::from_slice(payload).ok()))
+            .unwrap_or_default();
+        merged.merge(structure);
+        batch.insert(name, record::seal(&serde_json::to_vec(&merged).map_err(writing)?));
+    }
+    if !learnt.structure.spreads.is_empty() {
+        let name = week_row(b'v', week);
+        let before: Vec<((Subject, Facet), Spread)> = tree
+            .get(&name)
+            .map_err(reading)?
+            .and_then(|value| record::open(&value).and_then(|payload| serde_json::from_slice(payload).ok()))
+            .unwrap_or_default();
+        let mut merged = Structure { spreads: before.into_iter().collect(), ..Structure::default() };
+        merged.merge(&Structure { spreads: learnt.structure.spreads.clone(), ..Structure::default() });
+        let pairs: Vec<_> = merged.spreads.into_iter().collect();
+        batch.insert(name, record::seal(&serde_json::to_vec(&pairs).map_err(writing)?));
+    }
+    Ok(())
 }
 
 fn reading(error: impl std::fmt::Display) -> StoreError {
@@ -171,7 +221,7 @@ impl Store {
             read(b"w")?.and_then(|value| record::open(&value).and_then(record::read_windows)).unwrap_or_default();
         let settled =
             read(b"t")?.and_then(|value| record::open(&value).and_then(record::read_settled)).unwrap_or_default();
-        Ok(Ledger { known, settled, samples, keys: inner.ids.keys().cloned().collect() })
+        Ok(Ledger { known, settled, samples, keys: inner.ids.keys().filter(|series| series.is_duration()).map(|series| series.key.clone()).collect() })
     }
 
     /// Writes what was learnt: all of it or nothing.
@@ -187,7 +237,9 @@ impl Store {
             let id = inner.id(key, &mut batch);
             let place = if whole_days { WHOLE_DAY } else { hour.hour_of_day() };
             rows.entry((id, hour.day(), place)).or_default().merge(hour.hour_of_day(), slice);
-            ledger.samples += slice.durations.count();
+            if key.is_duration() {
+                ledger.samples += slice.durations.count();
+            }
         }
         let tree = &inner.trees()?.learnt;
         let mut payload = Vec::new();
@@ -204,6 +256,7 @@ impl Store {
             row.encode(&mut payload);
             batch.insert(name, record::seal(&payload));
         }
+        add_structure(tree, &mut batch, learnt)?;
         for window in &learnt.windows {
             unite(&mut ledger.known, *window);
         }
@@ -216,9 +269,9 @@ impl Store {
         Ok(())
     }
 
-    /// Span keys that have samples, with the number of each.
+    /// Series that have samples, with the number of each.
     #[must_use]
-    pub fn keys(&self) -> Vec<(u32, SpanKey)> {
+    pub fn series(&self) -> Vec<(u32, SeriesKey)> {
         self.lock().ids.iter().map(|(key, id)| (*id, key.clone())).collect()
     }
 
@@ -239,6 +292,31 @@ impl Store {
         Ok(damaged)
     }
 
+    /// Everything learnt of structure in the weeks that are kept.
+    ///
+    /// # Errors
+    /// When sled cannot read; damaged records are left out.
+    pub fn structure(&self) -> Result<Structure, StoreError> {
+        let inner = self.lock();
+        let learnt = &inner.trees()?.learnt;
+        let mut structure = Structure::default();
+        for row in learnt.scan_prefix(b"n") {
+            let (name, value) = row.map_err(reading)?;
+            let key = name.get(5..).and_then(record::read_key);
+            let read = record::open(&value).and_then(|payload| serde_json::from_slice::<KeyStructure>(payload).ok());
+            if let (Some(key), Some(read)) = (key, read) {
+                structure.keys.entry(key).or_default().merge(&read);
+            }
+        }
+        for row in learnt.scan_prefix(b"v") {
+            let (_, value) = row.map_err(reading)?;
+            let pairs: Vec<((Subject, Facet), Spread)> =
+                record::open(&value).and_then(|payload| serde_json::from_slice(payload).ok()).unwrap_or_default();
+            structure.merge(&Structure { spreads: pairs.into_iter().collect(), ..Structure::default() });
+        }
+        Ok(structure)
+    }
+
     /// All samples of a key at one level.
     ///
     /// # Errors
@@ -250,7 +328,7 @@ impl Store {
         bucket: HourOfWeek,
         builder: &mut KeyBuilder,
     ) -> Result<Sketch, StoreError> {
-        let Some(id) = self.lock().ids.get(key).copied() else { return Ok(Sketch::default()) };
+        let Some(id) = self.lock().ids.get(&SeriesKey::duration(key.clone())).copied() else { return Ok(Sketch::default()) };
         self.read_slices(id, builder)?;
         let sketch = builder.distribution(level, bucket);
         builder.clear();
@@ -270,7 +348,7 @@ impl Store {
         new_ids.insert(b"w", record::seal(&record::write_windows(&ledger.known, generation.samples())));
         let number = generation.number.to_be_bytes();
         batch.insert(&number, record::seal(&record::write_generation_head(generation)));
-        for (key, baseline) in &generation.keys {
+        for (key, baseline) in &generation.series {
             let id = inner.id(key, &mut new_ids);
             let name = [number.as_slice(), &id.to_be_bytes()].concat();
             batch.insert(name, record::seal(&record::write_baseline(baseline)));
@@ -295,20 +373,19 @@ impl Store {
         let generations = &inner.trees()?.generations;
         let heads = generations.iter().rev().filter_map(Result::ok).find(|(name, _)| name.len() == 8);
         let Some((name, value)) = heads else { return Ok(Generation::default()) };
-        let Some((number, made_at)) = record::open(&value).and_then(record::read_generation_head) else {
+        let Some(mut generation) = record::open(&value).and_then(record::read_generation_head) else {
             return Ok(Generation::default());
         };
-        let names: BTreeMap<u32, &SpanKey> = inner.ids.iter().map(|(key, id)| (*id, key)).collect();
-        let mut keys: BTreeMap<SpanKey, Arc<KeyBaseline>> = BTreeMap::new();
+        let names: BTreeMap<u32, &SeriesKey> = inner.ids.iter().map(|(key, id)| (*id, key)).collect();
         for row in generations.scan_prefix(&name) {
             let (name, value) = row.map_err(reading)?;
             let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
             if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
             {
-                keys.insert((*key).clone(), baseline);
+                generation.series.insert((*key).clone(), baseline);
             }
         }
-        Ok(Generation { number, made_at, keys })
+        Ok(generation)
     }
 
     /// Writes an anomaly down. It reaches the disk with the next flush.
@@ -364,11 +441,21 @@ impl Store {
         let today = UtcHour::of(now).day();
         // One day more than is learnt from: the oldest day is only partly inside.
         let oldest = today.saturating_sub_unsigned(history_days + 1);
-        for (id, _) in self.keys() {
+        for (id, _) in self.series() {
             self.tidy_key(id, today, oldest)?;
         }
         let inner = self.lock();
         let trees = inner.trees()?;
+        let mut batch = sled::Batch::default();
+        for kind in [b'n', b'v'] {
+            for row in trees.learnt.scan_prefix([kind]) {
+                let (name, _) = row.map_err(reading)?;
+                if week_of_row(&name).is_some_and(|week| week.saturating_mul(7).saturating_add(6) < oldest) {
+                    batch.remove(name);
+                }
+            }
+        }
+        trees.learnt.apply_batch(batch).map_err(writing)?;
         let keep = Timestamp(now.0 - i64::from(anomaly_days) * 86_400_000_000);
         let first_kept = anomaly_row(keep, AnomalyId { trace: Default::default(), span: Default::default() });
         let too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
@@ -457,23 +544,23 @@ impl Inner {
     }
 
     /// The number of a key; a new one is written with the batch.
-    fn id(&mut self, key: &SpanKey, batch: &mut sled::Batch) -> u32 {
+    fn id(&mut self, key: &SeriesKey, batch: &mut sled::Batch) -> u32 {
         if let Some(id) = self.ids.get(key) {
             return *id;
         }
         let id = self.ids.values().max().map_or(0, |max| max + 1);
-        batch.insert(&key_row(id), record::seal(&record::write_key(key)));
+        batch.insert(&key_row(id), record::seal(&record::write_series(key)));
         self.ids.insert(key.clone(), id);
         id
     }
 }
 
-fn read_ids(trees: &Trees) -> Result<BTreeMap<SpanKey, u32>, StoreError> {
+fn read_ids(trees: &Trees) -> Result<BTreeMap<SeriesKey, u32>, StoreError> {
     let mut ids = BTreeMap::new();
     for row in trees.learnt.scan_prefix(b"k") {
         let (name, value) = row.map_err(reading)?;
         let id = name.get(1..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
-        if let (Some(id), Some(key)) = (id, record::open(&value).and_then(record::read_key)) {
+        if let (Some(id), Some(key)) = (id, record::open(&value).and_then(record::read_series)) {
             ids.insert(key, id);
         }
     }

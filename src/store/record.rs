@@ -1,12 +1,15 @@
 //! How values stand on disk: a schema number, a checksum, then the payload.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::baseline::{Cell, CutOff, Generation, KeyBaseline, Settled};
-use crate::domain::{HourOfWeek, Level, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp, TraceId};
+use crate::baseline::{
+    Cell, CutOff, Exceeding, Facet, Generation, KeyBaseline, KeyStructure, Measure, SeriesKey, Settled, Spread, Structure,
+};
+use crate::domain::{HourOfWeek, Level, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId};
 
 /// Raised when a payload's layout changes; a value of another schema is not read as if it were this one.
-const SCHEMA: u8 = 1;
+const SCHEMA: u8 = 2;
 const HEADER: usize = 5;
 
 /// Puts header and payload together.
@@ -58,6 +61,10 @@ impl<'a> Fields<'a> {
         self.0 = rest;
         std::str::from_utf8(text).ok()
     }
+    fn key(&mut self) -> Option<SpanKey> {
+        let (service, operation, kind) = (self.text()?, self.text()?, self.text()?);
+        Some(SpanKey::new(service, operation, SpanKind::from_name(kind)))
+    }
     fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
@@ -66,6 +73,32 @@ impl<'a> Fields<'a> {
 fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+pub fn write_series(series: &SeriesKey) -> Vec<u8> {
+    let mut out = write_key(&series.key);
+    match &series.measure {
+        Measure::Duration => put_text(&mut out, "duration"),
+        Measure::SelfTime => put_text(&mut out, "self"),
+        Measure::EdgeTime(callee) => {
+            put_text(&mut out, "edge");
+            put_text(&mut out, callee);
+        }
+    }
+    out
+}
+
+pub fn read_series(payload: &[u8]) -> Option<SeriesKey> {
+    let mut fields = Fields(payload);
+    let key = fields.key()?;
+    let measure = match fields.text()? {
+        "duration" => Measure::Duration,
+        "self" => Measure::SelfTime,
+        "edge" => Measure::EdgeTime(fields.text()?.into()),
+        _ => return None,
+    };
+    fields.end()?;
+    Some(SeriesKey::new(key, measure))
 }
 
 pub fn write_key(key: &SpanKey) -> Vec<u8> {
@@ -78,9 +111,9 @@ pub fn write_key(key: &SpanKey) -> Vec<u8> {
 
 pub fn read_key(payload: &[u8]) -> Option<SpanKey> {
     let mut fields = Fields(payload);
-    let (service, operation, kind) = (fields.text()?, fields.text()?, fields.text()?);
+    let key = fields.key()?;
     fields.end()?;
-    Some(SpanKey::new(service, operation, SpanKind::from_name(kind)))
+    Some(key)
 }
 
 pub fn write_windows(windows: &[TimeWindow], samples: u64) -> Vec<u8> {
@@ -130,17 +163,25 @@ pub fn read_settled(payload: &[u8]) -> Option<Vec<Settled>> {
 }
 
 /// The head of a generation; its keys are rows of their own.
+type Spreads = Vec<((Subject, Facet), Spread)>;
+
 pub fn write_generation_head(generation: &Generation) -> Vec<u8> {
     let mut out = generation.number.to_le_bytes().to_vec();
     out.extend_from_slice(&generation.made_at.0.to_le_bytes());
+    let keys: Vec<(&SpanKey, &KeyStructure)> = generation.structure.keys.iter().collect();
+    let spreads: Vec<_> = generation.structure.spreads.iter().collect();
+    // Plain data with text for keys: it cannot fail to be written.
+    out.extend(serde_json::to_vec(&(&generation.watched_s, keys, spreads)).unwrap_or_default());
     out
 }
 
-pub fn read_generation_head(payload: &[u8]) -> Option<(u64, Timestamp)> {
+pub fn read_generation_head(payload: &[u8]) -> Option<Generation> {
     let mut fields = Fields(payload);
-    let head = (fields.u64()?, fields.time()?);
-    fields.end()?;
-    Some(head)
+    let (number, made_at) = (fields.u64()?, fields.time()?);
+    let (watched_s, keys, spreads): (Vec<u32>, Vec<(SpanKey, KeyStructure)>, Spreads) =
+        serde_json::from_slice(fields.0).ok()?;
+    let structure = Structure { keys: keys.into_iter().collect(), spreads: spreads.into_iter().collect() };
+    Some(Generation { number, made_at, series: BTreeMap::new(), structure: Arc::new(structure), watched_s })
 }
 
 pub fn write_baseline(baseline: &KeyBaseline) -> Vec<u8> {
@@ -148,6 +189,7 @@ pub fn write_baseline(baseline: &KeyBaseline) -> Vec<u8> {
     for samples in &baseline.week_samples {
         out.extend_from_slice(&samples.to_le_bytes());
     }
+    out.extend_from_slice(&baseline.week_days);
     for (at, cell) in baseline.cells() {
         out.push(at);
         out.extend_from_slice(&cell.samples.to_le_bytes());
@@ -155,6 +197,10 @@ pub fn write_baseline(baseline: &KeyBaseline) -> Vec<u8> {
         out.extend_from_slice(&cell.sigma_us.to_le_bytes());
         for percentile in cell.percentiles {
             out.extend_from_slice(&percentile.to_le_bytes());
+        }
+        for exceeding in cell.exceeding {
+            out.extend_from_slice(&exceeding.threshold_us.to_le_bytes());
+            out.extend_from_slice(&exceeding.share.to_le_bytes());
         }
         for cut_off in cell.cut_offs {
             match cut_off {
@@ -173,6 +219,7 @@ pub fn read_baseline(payload: &[u8]) -> Option<Arc<KeyBaseline>> {
     let mut fields = Fields(payload);
     let samples = fields.u64()?;
     let week_samples = (0..HourOfWeek::COUNT).map(|_| fields.u32()).collect::<Option<Vec<_>>>()?;
+    let week_days = (0..HourOfWeek::COUNT).map(|_| fields.u8()).collect::<Option<Vec<_>>>()?;
     let mut cells = Vec::new();
     while fields.end().is_none() {
         let at = fields.u8()?;
@@ -182,9 +229,14 @@ pub fn read_baseline(payload: &[u8]) -> Option<Arc<KeyBaseline>> {
             sigma_us: fields.f64()?,
             percentiles: [0.0; 5],
             cut_offs: [None; 5],
+            exceeding: [Exceeding { threshold_us: f32::INFINITY, share: 1.0 }; 3],
         };
         for percentile in &mut cell.percentiles {
             *percentile = fields.f32()?;
+        }
+        for exceeding in &mut cell.exceeding {
+            exceeding.threshold_us = fields.bytes().map(f32::from_le_bytes).filter(|us| !us.is_nan())?;
+            exceeding.share = fields.f32()?;
         }
         for cut_off in &mut cell.cut_offs {
             *cut_off = match fields.u8()? {
@@ -194,7 +246,7 @@ pub fn read_baseline(payload: &[u8]) -> Option<Arc<KeyBaseline>> {
         }
         cells.push((at, cell));
     }
-    KeyBaseline::from_cells(samples, week_samples, cells).map(Arc::new)
+    KeyBaseline::from_cells(samples, week_samples, week_days, cells).map(Arc::new)
 }
 
 #[cfg(test)]

@@ -160,11 +160,11 @@ impl TraceShape {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::domain::{Attributes, Span, SpanId, SpanKey, SpanKind, TraceId};
 
-    pub(in crate::evidence) fn span(
+    pub(crate) fn span(
         id: u64,
         parent: u64,
         key: (&str, &str, SpanKind),
@@ -183,7 +183,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::evidence) fn trace(spans: Vec<Span>) -> Trace {
+    pub(crate) fn trace(spans: Vec<Span>) -> Trace {
         Trace { id: TraceId(7), spans }
     }
 

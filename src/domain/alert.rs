@@ -1,0 +1,248 @@
+//! What wakes a person: a key, edge or service that differs from its baseline beyond chance and enough to matter, and
+//! the incident that such alerts belong to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Level, Micros, Severity, SpanKey, TimeWindow, Timestamp, TraceId};
+
+/// What an alert is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// One span key.
+    Key(SpanKey),
+    /// A service's own work: the self time of its spans that wait for nobody else.
+    Node(Arc<str>),
+    /// What lies between two services: network, connection pool, queue.
+    Edge { caller: Arc<str>, callee: Arc<str> },
+}
+
+/// In which respect it differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// Its own time: self time of a node, the time between two services of an edge.
+    SelfTime,
+    /// The whole duration of its spans.
+    Duration,
+    /// The share of its spans that failed.
+    Errors,
+    /// A message of failure never seen before.
+    NewMessage,
+    /// Many times the calls of this hour.
+    Surge,
+    /// Far fewer calls than in this hour, down to none.
+    Silence,
+    /// Something that comes at its times did not come.
+    Absence,
+    /// Spans without a child that they always had.
+    LostChild,
+    /// Spans with children that they never had.
+    NewChild,
+    /// Spans whose parent never arrived, or traces that begin where they never began.
+    BrokenContext,
+    /// Requests whose root has not arrived for much longer than it ever took.
+    InFlight,
+    /// A limit that a person set.
+    Threshold,
+}
+
+/// The numbers behind a verdict: what was seen in a window, what was expected, and how likely that is by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Arithmetic {
+    /// Over span end time.
+    pub window: TimeWindow,
+    /// Spans in the window.
+    pub n: u64,
+    /// Those that exceed, fail, or have the odd shape; for rates the same as `n`.
+    pub k: u64,
+    /// How many of `n` the baseline leads one to expect; for rates the expected calls.
+    pub expected: f64,
+    /// The duration that counts as exceeding, where durations are compared.
+    pub threshold: Option<Micros>,
+    /// log₁₀ of the chance of at least `k` (for silence: at most `k`) when nothing is wrong.
+    pub log10_chance: f64,
+    /// log₁₀ of the chance below which an alert is raised.
+    pub log10_alpha: f64,
+    /// Samples behind the baseline.
+    pub samples: u64,
+    /// Which baseline answered; `None` where several were pooled.
+    pub level: Option<Level>,
+    /// Overdispersion: by how much calls in one window resemble each other, 0 to 1.
+    pub rho: f64,
+}
+
+/// Numbered from 1 in the order in which they were raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct AlertId(pub u64);
+
+/// Numbered from 1 in the order in which they were opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct IncidentId(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    pub id: AlertId,
+    pub incident: IncidentId,
+    pub subject: Subject,
+    pub kind: AlertKind,
+    /// The worst so far.
+    pub severity: Severity,
+    /// When the first abnormal span ended, to the second.
+    pub onset: Timestamp,
+    /// When the alert was raised: never before anyone could know.
+    pub raised: Timestamp,
+    /// When it was last seen.
+    pub last_seen: Timestamp,
+    /// When it had been quiet for long enough.
+    pub closed: Option<Timestamp>,
+    /// The least likely window so far.
+    pub worst: Arithmetic,
+    /// What is shown beside the numbers: a message, the child that is missing, the rule that was broken.
+    pub detail: String,
+    /// Traces to look at, worst first; at most five.
+    pub exemplars: Vec<TraceId>,
+}
+
+/// Who may be the cause, and how much speaks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Suspect {
+    pub service: Arc<str>,
+    /// The operation that shows it most.
+    pub operation: Option<Arc<str>>,
+    /// The other end, where the time between two services is suspected.
+    pub callee: Option<Arc<str>>,
+    /// 0 to about 2; only the order and the distance to the next mean something.
+    pub score: f64,
+    /// Share of the added time on the critical paths that it explains, where times were compared.
+    pub explains: Option<f64>,
+    /// What supports it, one short clause each: `34 of 41 calls slow`, `CPU 96 % of its limit, normal 3–9 %`.
+    pub evidence: Vec<String>,
+}
+
+/// What the request would take with the culprit as it normally is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counterfactual {
+    /// The operation at which requests begin.
+    pub root: SpanKey,
+    /// Requests compared.
+    pub requests: u64,
+    /// Their mean end-to-end time.
+    pub observed: Micros,
+    /// The same with the culprit's contribution at what it normally is.
+    pub without: Micros,
+    /// The learnt mean end-to-end time.
+    pub normal: Micros,
+}
+
+/// Alerts that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub id: IncidentId,
+    /// One sentence from a template: what, where, since when, who.
+    pub title: String,
+    pub severity: Severity,
+    pub onset: Timestamp,
+    pub raised: Timestamp,
+    pub last_seen: Timestamp,
+    pub closed: Option<Timestamp>,
+    /// Its alerts in the order of their onset.
+    pub alerts: Vec<AlertId>,
+    /// Best first.
+    pub suspects: Vec<Suspect>,
+    pub counterfactual: Option<Counterfactual>,
+    /// Services touched, in the order in which they were.
+    pub services: Vec<Arc<str>>,
+}
+
+impl Subject {
+    /// The service that answers for it; for an edge the one that is called.
+    #[must_use]
+    pub const fn service(&self) -> &Arc<str> {
+        match self {
+            Self::Key(key) => &key.service,
+            Self::Node(service) => service,
+            Self::Edge { callee, .. } => callee,
+        }
+    }
+
+    /// Every service that it touches.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        let other = if let Self::Edge { caller, .. } = self { Some(caller) } else { None };
+        other.into_iter().chain([self.service()])
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{}:{}", key.service, key.operation),
+            Self::Node(service) => f.pad(service),
+            Self::Edge { caller, callee } => write!(f, "{caller} → {callee}"),
+        }
+    }
+}
+
+impl AlertKind {
+    pub const ALL: [Self; 12] = [
+        Self::SelfTime,
+        Self::Duration,
+        Self::Errors,
+        Self::NewMessage,
+        Self::Surge,
+        Self::Silence,
+        Self::Absence,
+        Self::LostChild,
+        Self::NewChild,
+        Self::BrokenContext,
+        Self::InFlight,
+        Self::Threshold,
+    ];
+
+    /// As lists and filters write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SelfTime => "self time",
+            Self::Duration => "duration",
+            Self::Errors => "errors",
+            Self::NewMessage => "new error",
+            Self::Surge => "surge",
+            Self::Silence => "silence",
+            Self::Absence => "absence",
+            Self::LostChild => "lost child",
+            Self::NewChild => "new child",
+            Self::BrokenContext => "broken context",
+            Self::InFlight => "in flight",
+            Self::Threshold => "threshold",
+        }
+    }
+}
+
+impl fmt::Display for AlertKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Alert {
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+}
+
+impl Incident {
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    #[must_use]
+    pub fn culprit(&self) -> Option<&Suspect> {
+        self.suspects.first()
+    }
+}
