@@ -8,7 +8,7 @@
 //! | [`evidence`] | why: trace summary, self time, the prompt | domain, baseline, detect |
 //! | [`messages`] | `Command` and `Update`: plain serde data between the two halves | domain |
 //! | [`engine`] | `step(Input, now) -> Vec<Output>`: learns, judges, groups | all above |
-//! | [`sources`] | telemetry in: Jaeger, Prometheus | domain |
+//! | [`sources`] | telemetry in: Jaeger, Prometheus, files | domain |
 //! | [`llm`] | tokens in: Ollama | domain |
 //! | [`store`] | sled: trees, codec, schema version, retention, lock | domain, baseline, messages |
 //! | [`monitor`] | the background task: polling, back-off, timers, store writes, analysis runs | engine and all above |

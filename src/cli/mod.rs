@@ -7,6 +7,7 @@ mod doctor;
 mod flags;
 mod info;
 mod output;
+pub mod replay;
 mod watch;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::legacy_span::{Draft, RawSpan, Reference, SpanPart, TagPart};
-use super::page::{Names, PageReport, Sink, service_name};
+use super::page::{Names, PageError, PageReport, Sink, service_name};
 use super::scalar::{Scalar, Text};
 use crate::domain::{Attributes, Span, SpanKey, Trace, TraceId};
 use crate::sources::http::SourceError;
@@ -25,31 +25,60 @@ pub fn parse_page(bytes: &[u8], sink: &mut dyn FnMut(Trace)) -> Result<PageRepor
 }
 
 pub(super) fn parse(bytes: &[u8], sink: &mut Sink<'_>) -> Result<PageReport, SourceError> {
-    let mut reader = Reader::new(sink);
-    // Looking at the whole page for bytes that are no UTF-8 is many times cheaper than looking at each of its strings.
-    let read = match std::str::from_utf8(bytes) {
-        Ok(text) => read_page(serde_json::Deserializer::from_str(text), &mut reader),
-        Err(_) => read_page(serde_json::Deserializer::from_slice(bytes), &mut reader),
-    };
-    match read.map_err(|e| SourceError::from_json(&e, bytes.len()))? {
-        Outcome { data: Data::Missing, error: None } => Err(SourceError::missing("`data`")),
-        Outcome { data: Data::Missing | Data::Null, error: Some(message) } => Err(SourceError::reported(&message)),
+    page(bytes, &mut Names::default(), sink).map_err(|error| error.of_server(bytes.len()))
+}
+
+/// As [`parse_page`], for a text from anywhere.
+pub(in crate::sources) fn page(bytes: &[u8], names: &mut Names, sink: &mut Sink<'_>) -> Result<PageReport, PageError> {
+    let mut reader = Reader::new(names, sink);
+    match read(bytes, &mut reader, Whole::Page)? {
+        Outcome { data: Data::Missing, error: None } => Err(PageError::Missing("`data`")),
+        Outcome { data: Data::Missing | Data::Null, error: Some(message) } => Err(PageError::Reported(message)),
         _ => Ok(reader.report),
     }
 }
 
-fn read_page<'de, R: serde_json::de::Read<'de>>(
+/// Reads one element of a page's `data`. One without an id is an error, for nothing of it could be handed over.
+pub(in crate::sources) fn trace(bytes: &[u8], names: &mut Names, sink: &mut Sink<'_>) -> Result<PageReport, PageError> {
+    let mut reader = Reader::new(names, sink);
+    read(bytes, &mut reader, Whole::Trace)?;
+    if reader.report.traces == 0 { Err(PageError::Missing("`traceID` in hex digits")) } else { Ok(reader.report) }
+}
+
+/// What a text is, from its first brace to its last.
+#[derive(Clone, Copy)]
+enum Whole {
+    Page,
+    Trace,
+}
+
+/// Looking at the whole text for bytes that are no UTF-8 is many times cheaper than looking at each of its strings.
+fn read<'de>(bytes: &'de [u8], reader: &mut Reader<'de, '_>, whole: Whole) -> Result<Outcome, serde_json::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read_json(serde_json::Deserializer::from_str(text), reader, whole),
+        Err(_) => read_json(serde_json::Deserializer::from_slice(bytes), reader, whole),
+    }
+}
+
+fn read_json<'de, R: serde_json::de::Read<'de>>(
     mut json: serde_json::Deserializer<R>,
     reader: &mut Reader<'de, '_>,
+    whole: Whole,
 ) -> Result<Outcome, serde_json::Error> {
-    let outcome = Envelope(reader).deserialize(&mut json)?;
+    let outcome = match whole {
+        Whole::Page => Envelope(reader).deserialize(&mut json)?,
+        Whole::Trace => {
+            One::<TracePart>(reader, PhantomData).deserialize(&mut json)?;
+            Outcome { data: Data::List, error: None }
+        }
+    };
     json.end()?;
     Ok(outcome)
 }
 
 /// Scratch space for one page. Buffers keep their capacity from span to span and from trace to trace.
 pub(super) struct Reader<'de, 's> {
-    pub(super) names: Names,
+    pub(super) names: &'s mut Names,
     sink: &'s mut Sink<'s>,
     report: PageReport,
     /// Spans of the trace being read; processes may come after them, so they are resolved at its end.
@@ -87,9 +116,9 @@ struct ReportedError<'a> {
 }
 
 impl<'de, 's> Reader<'de, 's> {
-    fn new(sink: &'s mut Sink<'s>) -> Self {
+    fn new(names: &'s mut Names, sink: &'s mut Sink<'s>) -> Self {
         Self {
-            names: Names::default(),
+            names,
             sink,
             report: PageReport::default(),
             spans: Vec::new(),

@@ -15,7 +15,10 @@ mod search;
 mod settings;
 
 pub use legacy::parse_page;
+pub(in crate::sources) use legacy::{page as legacy_page, trace as legacy_trace};
+pub(in crate::sources) use otlp::page as otlp_page;
 pub use page::PageReport;
+pub(in crate::sources) use page::{Names, PageError};
 pub use search::SearchReport;
 pub use settings::Settings;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::otlp_wire::{Event, KeyValue, ResourceSpans, Scope, WireSpan, kind, status_code};
-use super::page::{Names, PageReport, Sink, attribute_key, service_name, span_name, times};
+use super::page::{Names, PageError, PageReport, Sink, attribute_key, service_name, span_name, times};
 use super::scalar::{Scalar, Text};
 use crate::domain::{Attributes, Span, SpanId, SpanKey, Trace, TraceId};
 use crate::sources::http::SourceError;
@@ -18,19 +18,24 @@ const WARNINGS: &str = "@jaeger@warnings";
 /// Reads a v3 page, also one that is a sequence of JSON objects, and hands over its traces in the order in which they
 /// first appear. Nothing can be handed over earlier: any trace may go on in the last resource.
 pub(super) fn parse(bytes: &[u8], sink: &mut Sink<'_>) -> Result<PageReport, SourceError> {
-    let mut reader = Reader::default();
+    page(bytes, &mut Names::default(), sink).map_err(|error| error.of_server(bytes.len()))
+}
+
+/// The same for a text from anywhere, such as a request that a collector wrote into a file.
+pub(in crate::sources) fn page(bytes: &[u8], names: &mut Names, sink: &mut Sink<'_>) -> Result<PageReport, PageError> {
+    let mut reader = Reader { names: std::mem::take(names), ..Reader::default() };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let mut found = false;
     loop {
-        let read = Envelope(&mut reader).deserialize(&mut json);
-        found |= read.map_err(|e| SourceError::from_json(&e, bytes.len()))?;
+        found |= Envelope(&mut reader).deserialize(&mut json)?;
         if json.end().is_ok() {
             break;
         }
     }
     if !found {
-        return Err(SourceError::missing("`result`"));
+        return Err(PageError::Missing("`result`"));
     }
+    *names = reader.names;
     let mut report = PageReport { refused_spans: reader.homeless, ..PageReport::default() };
     for (trace, refused) in reader.traces {
         report.traces += 1;

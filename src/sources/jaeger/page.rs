@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::{Attributes, Micros, Timestamp, Trace};
+use crate::sources::http::SourceError;
 
 /// What was in a page.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,8 +17,44 @@ pub struct PageReport {
     pub refused_spans: u64,
 }
 
+impl PageReport {
+    pub(in crate::sources) fn add(&mut self, other: Self) {
+        self.traces += other.traces;
+        self.spans += other.spans;
+        self.refused_spans += other.refused_spans;
+    }
+}
+
+/// Why a text gave no traces, or not all of them; whoever knows where it came from says what to do.
+#[derive(Debug)]
+pub(in crate::sources) enum PageError {
+    /// No JSON, or not of this shape.
+    Json(serde_json::Error),
+    /// Without this nothing can be read.
+    Missing(&'static str),
+    /// The server wrote an error in place of data.
+    Reported(String),
+}
+
+impl PageError {
+    /// For an answer of a server that is `length` bytes long.
+    pub(super) fn of_server(self, length: usize) -> SourceError {
+        match self {
+            Self::Json(error) => SourceError::from_json(&error, length),
+            Self::Missing(what) => SourceError::missing(what),
+            Self::Reported(message) => SourceError::reported(&message),
+        }
+    }
+}
+
+impl From<serde_json::Error> for PageError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
 /// Takes each trace, with the number of its spans that were refused.
-pub(super) type Sink<'s> = dyn FnMut(Trace, u64) + 's;
+pub(in crate::sources) type Sink<'s> = dyn FnMut(Trace, u64) + 's;
 
 /// A service or operation name longer than this is cut, so that a payload in a name costs no memory.
 const LONGEST_NAME: usize = 512;
@@ -28,10 +65,10 @@ const LATEST_US: i64 = 4_102_444_800_000_000;
 /// Ten years.
 const LONGEST_US: i64 = 315_576_000_000_000;
 
-/// Each name and each resource of a page exists once. The table lives as long as the page: a service with an id in
-/// every operation name leaves nothing behind here.
+/// Each name and each resource of a page exists once. The table lives as long as the page, or as a stretch of a file: a
+/// service with an id in every operation name leaves nothing behind here.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(in crate::sources) struct Names {
     names: HashSet<Arc<str>>,
     resources: HashMap<Box<str>, Arc<Attributes>>,
 }

@@ -10,6 +10,7 @@ mod template;
 mod wire;
 
 pub use settings::{Metrics, Settings};
+pub(in crate::sources) use wire::timestamp;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

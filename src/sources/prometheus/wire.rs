@@ -108,7 +108,8 @@ fn point(secs: f64, value: &str) -> Option<(Timestamp, f64)> {
     value.is_finite().then_some((timestamp(secs)?, value))
 }
 
-fn timestamp(secs: f64) -> Option<Timestamp> {
+/// Unix seconds to the nearest microsecond; `None` for what can be no time.
+pub(in crate::sources) fn timestamp(secs: f64) -> Option<Timestamp> {
     (secs.abs() < 9e11).then(|| Timestamp((secs * 1e6).round() as i64))
 }
 
