@@ -35,6 +35,8 @@ enum Subcommands {
     /// Check, show or write the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Judge traces in files, in event time, as fast as they can be read
+    Replay(replay::ReplayArgs),
     /// Try every backend, the store and the terminal, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Print the paths in use
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         None => watch::watch(&cli.flags),
         Some(Subcommands::Demo(arguments)) => demo::demo(&arguments, &cli.flags),
         Some(Subcommands::Config(command)) => config::run(&command, &cli.flags),
+        Some(Subcommands::Replay(arguments)) => replay::replay(&arguments, &cli.flags),
         Some(Subcommands::Doctor(arguments)) => doctor::doctor(&arguments, &cli.flags),
         Some(Subcommands::Info) => info::info(&cli.flags),
         Some(Subcommands::Completions { shell }) => completions::completions(shell),

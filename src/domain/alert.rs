@@ -186,6 +186,28 @@ impl fmt::Display for Subject {
     }
 }
 
+/// 10^−`log10_chance`, as people read it: `800`, `12000`, `10³⁸`.
+fn one_in(log10_chance: f64) -> String {
+    let decades = -log10_chance;
+    if decades < 5.0 {
+        return format!("{:.0}", 10f64.powf(decades));
+    }
+    let raised = |digit: char| match digit {
+        '0' => '⁰',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        '4' => '⁴',
+        '5' => '⁵',
+        '6' => '⁶',
+        '7' => '⁷',
+        '8' => '⁸',
+        '9' => '⁹',
+        other => other,
+    };
+    format!("10{}", format!("{decades:.0}").chars().map(raised).collect::<String>())
+}
+
 impl AlertKind {
     pub const ALL: [Self; 12] = [
         Self::SelfTime,
@@ -229,6 +251,23 @@ impl fmt::Display for AlertKind {
 }
 
 impl Alert {
+    /// The verdict's numbers in words: `34 of 41 calls of cart above 480 ms, 0.4 expected, chance 1 in 10³⁸`.
+    #[must_use]
+    pub fn arithmetic(&self) -> String {
+        let Arithmetic { n, k, expected, threshold, log10_chance, window, .. } = self.worst;
+        let seconds = window.length().secs();
+        let seen = match (self.kind, threshold) {
+            (AlertKind::Surge | AlertKind::Silence, _) => format!("{n} calls"),
+            (AlertKind::SelfTime | AlertKind::Duration, Some(threshold)) => {
+                format!("{k} of {n} calls above {threshold}")
+            }
+            (AlertKind::Errors, _) => format!("{k} of {n} calls failed"),
+            _ => format!("{k} of {n} calls"),
+        };
+        let expected = if expected >= 10.0 { format!("{expected:.0}") } else { format!("{expected:.1}") };
+        format!("{seen} in {seconds} s at {}, {expected} expected, chance 1 in {}", self.subject, one_in(log10_chance))
+    }
+
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.closed.is_none()

@@ -135,6 +135,8 @@ pub struct Engine {
     counters: Counters,
     /// Traces come complete: none has to settle, and no screen is told.
     complete: bool,
+    /// What was watched of such data and is not learnt yet.
+    watched: Vec<TimeWindow>,
 }
 
 #[derive(Debug, Default)]
@@ -183,6 +185,7 @@ impl Engine {
             back_fill: BackFill::NotStarted,
             counters: Counters { poll_interval, ..Counters::default() },
             complete: false,
+            watched: Vec::new(),
             baseline,
             detect,
         }
@@ -222,6 +225,9 @@ impl Engine {
                 let from = self.counters.polled_from.get_or_insert(window.from);
                 *from = window.from.min(*from);
                 self.traces.poll_ended(now, window);
+                if self.complete {
+                    unite(&mut self.watched, window);
+                }
                 self.pass_time(now);
                 self.test(now, &mut out);
                 if !self.complete {
@@ -458,15 +464,30 @@ impl Engine {
         let settled = if self.complete { polled_to } else { self.traces.settled_before(polled_to) };
         self.release(settled.min(now.saturating_sub(self.baseline.learn_after())));
         let to = self.released.max(self.live_from);
-        if to <= self.live_from && self.live.is_empty() {
+        let windows = if self.complete { self.take_watched(to) } else { vec![TimeWindow::new(self.live_from, to)] };
+        if windows.iter().all(|window| window.length() == Micros::ZERO) && self.live.is_empty() {
             return None;
         }
         let Collected { slices, structure } = self.live.take(&self.keys);
-        let mut learnt =
-            Learnt { slices, structure, windows: vec![TimeWindow::new(self.live_from, to)], settled: None };
+        let mut learnt = Learnt { slices, structure, windows, settled: None };
         self.know(&learnt);
         learnt.settled = Some(self.traces.learnt_outside(&self.ledger.known, to));
         Some(Output::StoreLearnt(learnt))
+    }
+
+    /// The watched stretches before `to`; the rest waits.
+    fn take_watched(&mut self, to: Timestamp) -> Vec<TimeWindow> {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for window in std::mem::take(&mut self.watched) {
+            if window.from < to {
+                before.push(TimeWindow::new(window.from, window.to.min(to)));
+            }
+            if window.to > to {
+                after.push(TimeWindow::new(window.from.max(to), window.to));
+            }
+        }
+        self.watched = after;
+        before
     }
 
     fn know(&mut self, learnt: &Learnt) {

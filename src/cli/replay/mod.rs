@@ -3,11 +3,13 @@
 mod input;
 mod intervals;
 mod out;
+mod run;
 
 use std::path::PathBuf;
 
 pub use input::{ReplayInput, load};
 pub use out::{AlertLine, OutFile, OutLine, RankLine, Suspect};
+pub use run::replay;
 
 /// Names of files and intervals of a replay.
 #[derive(Debug, Clone, clap::Args)]
