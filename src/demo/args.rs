@@ -2,6 +2,7 @@
 
 use super::exchange::{Exchange, Options};
 use super::fault::{Fault, Schedule};
+use super::injection::{Effect, Injection};
 use super::serve::ServeOptions;
 use super::world::now;
 use crate::domain::{Micros, TimeWindow};
@@ -21,18 +22,23 @@ pub struct DemoArgs {
     pub rate: f64,
 
     /// Break only this, once, instead of one thing after the other (names: --list-faults)
-    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, group = "broken")]
     pub fault: Option<Fault>,
 
+    /// Break only this, once, for five minutes: slow, errors, surge, silence or new-message, the strength if it is not the
+    /// usual one, and what is struck, as in slow:3:order-matcher:order.match (more: --list-faults)
+    #[arg(long, value_name = "EFFECT[:STRENGTH]:TARGET", group = "broken")]
+    pub inject: Option<Injection>,
+
     /// When the fault begins, in seconds after the start
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "fault", value_parser = clap::value_parser!(u64).range(..=31_536_000))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "broken", value_parser = clap::value_parser!(u64).range(..=34_560_000))]
     pub at: u64,
 
     /// Break nothing
-    #[arg(long, conflicts_with = "fault")]
+    #[arg(long, conflicts_with = "broken")]
     pub no_faults: bool,
 
-    /// List the faults with what they do and where their cause is, and exit
+    /// List the faults with what they do and where their cause is, and what can be injected, and exit
     #[arg(long)]
     pub list_faults: bool,
 
@@ -48,6 +54,9 @@ pub struct DemoArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65_533))]
     pub port_base: Option<u16>,
 }
+
+/// How long an injection lasts: every window of the alert test up to 5 min is then full of it.
+const INJECTED: Micros = Micros::from_secs(300);
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "a number such as 1 or 0.5 is needed".to_owned())?;
@@ -72,10 +81,12 @@ fn window(text: &str) -> Result<Micros, String> {
 impl DemoArgs {
     #[must_use]
     pub fn schedule(&self) -> Schedule {
-        match self.fault {
+        let after = Micros::from_secs(self.at);
+        match (self.fault, self.inject) {
             _ if self.no_faults => Schedule::Quiet,
-            Some(fault) => Schedule::Once { fault, after: Micros::from_secs(self.at) },
-            None => Schedule::Calm,
+            (Some(fault), _) => Schedule::Once { fault, after },
+            (None, Some(injection)) => Schedule::Inject { injection, after, lasting: INJECTED },
+            (None, None) => Schedule::Calm,
         }
     }
 
@@ -91,17 +102,21 @@ impl DemoArgs {
         let to = now();
         let window = TimeWindow::new(to - self.export_window, to);
         let (seed, rate, schedule) = (self.seed, self.rate, self.schedule());
-        (Exchange::new(Options { seed, rate, origin: window.from, schedule }), window)
+        (Exchange::new(Options { seed, rate, origin: window.from, schedule, ..Options::default() }), window)
     }
 
-    /// What `--list-faults` prints: name, where the cause is, meaning.
+    /// What `--list-faults` prints: name, where the cause is (`-`: with no service), how long it lasts, meaning; then the
+    /// injections that have one cause, each with its usual strength.
     #[must_use]
     pub fn fault_list() -> String {
         let line = |fault: Fault| {
             let seconds = fault.duration().secs();
-            format!("{:<19} {:<14} {:>4}s  {}\n", fault.name(), fault.culprit(), seconds, fault.meaning())
+            let culprit = fault.culprit().unwrap_or("-");
+            format!("{:<19} {culprit:<14} {seconds:>4}s  {}\n", fault.name(), fault.meaning())
         };
-        Fault::ALL.map(line).concat()
+        let injections = Effect::ALL.into_iter().flat_map(Injection::choices);
+        let injections = injections.map(|injection| format!("--inject '{injection}'\n"));
+        Fault::ALL.into_iter().map(line).chain(["\n".to_owned()]).chain(injections).collect()
     }
 }
 
@@ -126,8 +141,22 @@ mod tests {
         assert_eq!(parse("demo --no-faults").unwrap().schedule(), Schedule::Quiet);
         let once = Schedule::Once { fault: Fault::Surge, after: Micros::from_secs(5) };
         assert_eq!(parse("demo --fault surge --at 5").unwrap().schedule(), once);
-        for bad in ["demo --fault nonsense", "demo --at 5", "demo --rate 0", "demo --rate x", "demo --port-base 65535"]
-        {
+        let Schedule::Inject { injection, after, .. } =
+            parse("demo --inject errors:order-matcher --at 7").unwrap().schedule()
+        else {
+            panic!("an injection is asked for");
+        };
+        assert_eq!((injection.to_string().as_str(), after), ("errors:0.2:order-matcher", Micros::from_secs(7)));
+        for bad in [
+            "demo --fault nonsense",
+            "demo --inject slow:nobody",
+            "demo --inject slow:order-matcher --fault surge",
+            "demo --inject slow:order-matcher --no-faults",
+            "demo --at 5",
+            "demo --rate 0",
+            "demo --rate x",
+            "demo --port-base 65535",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
