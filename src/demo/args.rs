@@ -5,7 +5,7 @@ use super::fault::{Fault, Schedule};
 use super::injection::{Effect, Injection};
 use super::serve::ServeOptions;
 use super::world::now;
-use crate::domain::{Micros, TimeWindow};
+use crate::domain::{Micros, TimeWindow, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct DemoArgs {
@@ -42,6 +42,23 @@ pub struct DemoArgs {
     #[arg(long)]
     pub list_faults: bool,
 
+    /// Run so many simulated days through the engine, without HTTP and screen, as fast as it can, and tell what it alerted.
+    /// Breaks nothing but what --fault or --inject asks for
+    #[arg(long, value_name = "N", requires = "headless", value_parser = clap::value_parser!(u32).range(1..=400))]
+    pub days: Option<u32>,
+
+    /// Without screen and endpoints: the days of --days in this process
+    #[arg(long, requires = "days", conflicts_with_all = ["serve", "export_otlp", "port_base"])]
+    pub headless: bool,
+
+    /// When the simulated days begin [default: 2026-11-02T00:00:00Z, a Monday]
+    #[arg(long, value_name = "RFC3339", requires = "headless", value_parser = moment)]
+    pub start: Option<Timestamp>,
+
+    /// Let the simulated wallet be slow each Monday from 09:00 to 10:00 UTC: a habit to be learnt, not a fault
+    #[arg(long, requires = "headless")]
+    pub slow_mondays: bool,
+
     /// Send the simulated spans to this OTLP/HTTP endpoint and exit, such as http://127.0.0.1:4318
     #[arg(long, value_name = "URL")]
     pub export_otlp: Option<String>,
@@ -57,6 +74,17 @@ pub struct DemoArgs {
 
 /// How long an injection lasts: every window of the alert test up to 5 min is then full of it.
 const INJECTED: Micros = Micros::from_secs(300);
+
+/// Monday 2026-11-02, 00:00 UTC: fixed, so that the same flags give the same run.
+const FIRST_DAY: Timestamp = Timestamp::from_secs(1_793_577_600);
+
+/// A moment that leaves room for the longest run and for the month before it.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let at = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| "write it as 2026-11-02T00:00:00Z".to_owned())?;
+    let (from, to) = (Timestamp::from_secs(946_684_800), Timestamp::from_secs(4_102_444_800));
+    let at = Timestamp(at.timestamp_micros());
+    if TimeWindow::new(from, to).contains(at) { Ok(at) } else { Err("2000 to 2099 is allowed".to_owned()) }
+}
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "a number such as 1 or 0.5 is needed".to_owned())?;
@@ -88,6 +116,20 @@ impl DemoArgs {
             (None, Some(injection)) => Schedule::Inject { injection, after, lasting: INJECTED },
             (None, None) => Schedule::Calm,
         }
+    }
+
+    /// What `--days` runs: the exchange, and the stretch of time to be judged.
+    #[must_use]
+    pub fn simulation(&self) -> (Exchange, TimeWindow) {
+        let origin = self.start.unwrap_or(FIRST_DAY);
+        let days = u64::from(self.days.unwrap_or(1));
+        let schedule = match self.schedule() {
+            Schedule::Calm => Schedule::Quiet,
+            asked => asked,
+        };
+        let (seed, rate, slow_mondays) = (self.seed, self.rate, self.slow_mondays);
+        let exchange = Exchange::new(Options { seed, rate, origin, schedule, slow_mondays });
+        (exchange, TimeWindow::new(origin, origin + Micros::from_secs(days * 86_400)))
     }
 
     #[must_use]
@@ -156,6 +198,33 @@ mod tests {
             "demo --rate 0",
             "demo --rate x",
             "demo --port-base 65535",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_simulation_is_the_same_whenever_it_is_run() {
+        let (exchange, window) = parse("demo --days 30 --headless --rate 7").unwrap().simulation();
+        assert_eq!((window.from, window.length()), (FIRST_DAY, Micros::from_secs(30 * 86_400)));
+        assert_eq!(exchange.origin(), window.from);
+        assert_eq!(exchange.faults_within(window), [], "nothing breaks unless it is asked for");
+        let (exchange, window) =
+            parse("demo --days 1 --headless --start 2026-03-29T00:00:00+01:00 --fault surge --at 60")
+                .unwrap()
+                .simulation();
+        assert_eq!(window.from, Timestamp::from_secs(1_774_738_800));
+        assert_eq!(exchange.faults_within(window)[0].window.from, window.from + Micros::from_secs(60));
+        for bad in [
+            "demo --days 30",
+            "demo --headless",
+            "demo --days 0 --headless",
+            "demo --days 401 --headless",
+            "demo --days 1 --headless --serve",
+            "demo --days 1 --headless --start yesterday",
+            "demo --days 1 --headless --start 1969-01-01T00:00:00Z",
+            "demo --start 2026-11-02T00:00:00Z",
+            "demo --slow-mondays",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
