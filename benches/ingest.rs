@@ -67,7 +67,8 @@ fn benches(criterion: &mut Criterion) {
     let report = parse_page(&page, &mut |_| ()).expect("a page of Jaeger's");
     eprintln!("{} MB, {} traces, {} spans", page.len() / 1_000_000, report.traces, report.spans);
 
-    let quiet = Exchange::new(Options { seed: SEED, rate: 1.0, origin: now, schedule: Schedule::Quiet });
+    let quiet =
+        Exchange::new(Options { seed: SEED, rate: 1.0, origin: now, schedule: Schedule::Quiet, ..Options::default() });
     let generation = learnt::generation(&quiet, TimeWindow::new(now - Micros(24 * HOUR.0), now));
     let knowing = || {
         let mut engine = learnt::engine();

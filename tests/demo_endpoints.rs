@@ -89,7 +89,8 @@ async fn both_jaeger_apis_answer_the_simulated_traces() {
     let served = demo(1.0, Schedule::Quiet).await;
     let jaeger = &served.jaeger_url;
     let window = TimeWindow::new(start(&served) - HOUR - HOUR, start(&served) - HOUR);
-    let expected = truth(served.exchange().traces_starting_in(window));
+    let by_visitors = |trace: &Trace| trace.spans.iter().any(|span| &*span.key.service == "crypto-wallet");
+    let expected = truth(served.exchange().traces_starting_in(window).filter(by_visitors));
     assert!(expected.len() > 100);
 
     let (from, to) = (window.from.0.to_string(), (window.to.0 - 1).to_string());
@@ -278,8 +279,9 @@ async fn metrics_count_the_same_requests_that_jaeger_shows() {
     let window = TimeWindow::new(at - Micros::from_secs(400), at);
     let exchange = served.exchange();
     let ended = exchange.traces_starting_in(window).filter(|trace| {
-        let end = trace.root().unwrap().end();
-        at - Micros::from_secs(300) < end && end <= at
+        let root = trace.root().unwrap();
+        let end = root.end();
+        &*root.key.service == "crypto-wallet" && at - Micros::from_secs(300) < end && end <= at
     });
     let expected = ended.count() as f64 / 300.0;
     assert!((rates["crypto-wallet"] - expected).abs() < 1e-9, "{rates:?}, {expected}");
@@ -318,6 +320,16 @@ async fn a_saturated_cpu_shows_in_the_metrics() {
     };
     let usage = tokio::time::timeout(Duration::from_secs(10), saturated).await.unwrap();
     assert!(before < 0.1, "{before} before, {usage} now");
+}
+
+#[tokio::test]
+async fn a_stopped_service_is_down_and_the_others_are_up() {
+    let served = demo(1.0, Schedule::Quiet).await;
+    assert!(by_service(&served, "up", start(&served) - HOUR).await.values().all(|up| *up == 1.0));
+    let planned = served.inject(Fault::Silence);
+    let up = by_service(&served, "up", planned.window.from).await;
+    let down: Vec<&str> = up.iter().filter(|(_, up)| **up == 0.0).map(|(service, _)| &**service).collect();
+    assert_eq!((up.len(), down), (4, vec!["order-matcher"]));
 }
 
 #[tokio::test]
@@ -535,6 +547,8 @@ async fn a_fault_is_injected_by_hand() {
     let posted = client().post(format!("{url}/queue-backlog")).send().await.unwrap();
     assert_eq!(posted.status(), 200);
     assert_eq!(get(url.clone(), &[]).await.1["faults"][0]["fault"], "queue-backlog");
+    let gap = client().post(format!("{url}/source-gap")).send().await.unwrap();
+    assert_eq!(gap.json::<Value>().await.unwrap()["culprit"], Value::Null);
     let unknown = client().post(format!("{url}/nonsense")).send().await.unwrap();
     assert_eq!(unknown.status(), 404);
     assert!(unknown.text().await.unwrap().contains("slow-matcher"));

@@ -79,7 +79,7 @@ async fn a_fault_is_found_opened_and_explained() {
     let mut viewer = Viewer::of(parts);
     viewer.learnt().await;
     let planned = served.inject(Fault::SlowMatcher);
-    let (alert, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit(), planned).await;
+    let (alert, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit().unwrap(), planned).await;
     assert!(alert.worst_z > 3.0 && alert.counts.iter().sum::<u32>() > 0);
 
     let spans = waterfall_of(&mut viewer, anomaly.id.trace).await;
@@ -105,7 +105,7 @@ async fn a_cancelled_analysis_says_so_and_a_recalculation_tells_its_outcome() {
     let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
     viewer.learnt().await;
     let planned = served.exchange().faults_within(TimeWindow::new(Timestamp(0), Timestamp(i64::MAX)))[0];
-    let (_, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit(), planned).await;
+    let (_, anomaly) = slow_matches(&mut viewer, Fault::SlowMatcher.culprit().unwrap(), planned).await;
     viewer.send(CommandKind::StartAnalysis { anomaly: anomaly.id });
     viewer.until("first token", |body| matches!(body, UpdateBody::TokensArrived { .. }).then_some(())).await;
     viewer.send(CommandKind::CancelAnalysis);

@@ -46,6 +46,15 @@ pub(super) enum Op {
     WalletBalance,
     CacheGet,
     SelectBalances,
+    TransferUpstream,
+    FraudCheck,
+    Reconcile,
+    SelectLedger,
+    UpdateBalances,
+    SettlementBatch,
+    SelectSettlements,
+    InsertSettlements,
+    PublishSettlements,
 }
 
 /// Why a span failed. The same failure travels up to the root as far as the callers see it.
@@ -59,6 +68,10 @@ pub(super) enum Failure {
     Overloaded,
     BadCredentials,
     CacheTimeout,
+    /// What the new-error fault says: no message of the healthy exchange.
+    LedgerConflict,
+    /// What an injection raises: no message of the healthy exchange.
+    Unexpected,
 }
 
 /// What is known of one operation.
@@ -82,7 +95,7 @@ pub(super) struct Operation {
 }
 
 /// What all spans of one trace share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Context {
     pub(super) pair: &'static str,
     pub(super) side: &'static str,
@@ -143,7 +156,7 @@ impl Failure {
             Self::ChainUnreachable | Self::MatcherTimeout => 504,
             Self::Overloaded => 503,
             Self::BadCredentials => 401,
-            Self::CacheTimeout => 500,
+            Self::CacheTimeout | Self::LedgerConflict | Self::Unexpected => 500,
         }
     }
 
@@ -156,6 +169,8 @@ impl Failure {
             Self::Overloaded => "ServiceUnavailable",
             Self::BadCredentials => "Unauthorized",
             Self::CacheTimeout => "CacheTimeout",
+            Self::LedgerConflict => "VersionConflict",
+            Self::Unexpected => "UnexpectedEof",
         }
     }
 
@@ -168,6 +183,8 @@ impl Failure {
             Self::Overloaded => "upstream connect error: connection refused",
             Self::BadCredentials => "token signature could not be verified",
             Self::CacheTimeout => "redis: i/o timeout",
+            Self::LedgerConflict => "ledger: account was changed by another transaction",
+            Self::Unexpected => "unexpected end of stream",
         }
     }
 }
@@ -268,10 +285,26 @@ static OPERATIONS: [Operation; Op::COUNT] = [
     },
     Operation { fixed: &[("db.system", "redis")], ..plain(CryptoWallet, "cache.get", Client, 800.0, 0.35) },
     Operation { fixed: DB, ..plain(CryptoWallet, "SELECT balances", Client, 16_000.0, 0.3) },
+    Operation {
+        fixed: &[("server.address", "exchange-api")],
+        http_ok: 202,
+        ..plain(ApiGateway, "POST exchange-api/transfers", Client, 1_500.0, 0.3)
+    },
+    plain(ExchangeApi, "fraud.check", Internal, 2_000.0, 0.3),
+    plain(ExchangeApi, "ledger.reconcile", Internal, 30_000.0, 0.25),
+    Operation { fixed: DB, ..plain(ExchangeApi, "SELECT ledger", Client, 120_000.0, 0.3) },
+    Operation { fixed: DB, ..plain(ExchangeApi, "UPDATE balances", Client, 60_000.0, 0.3) },
+    plain(ExchangeApi, "settlement.batch", Internal, 80_000.0, 0.25),
+    Operation { fixed: DB, ..plain(ExchangeApi, "SELECT settlements", Client, 400_000.0, 0.25) },
+    Operation { fixed: DB, ..plain(ExchangeApi, "INSERT settlements", Client, 500_000.0, 0.25) },
+    Operation {
+        fixed: &[("messaging.destination.name", "settlements")],
+        ..plain(ExchangeApi, "publish settlements", Producer, 1_500.0, 0.3)
+    },
 ];
 
 impl Op {
-    pub(super) const COUNT: usize = Self::SelectBalances as usize + 1;
+    pub(super) const COUNT: usize = Self::PublishSettlements as usize + 1;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::OrderSubmit,
@@ -305,7 +338,20 @@ impl Op {
         Self::WalletBalance,
         Self::CacheGet,
         Self::SelectBalances,
+        Self::TransferUpstream,
+        Self::FraudCheck,
+        Self::Reconcile,
+        Self::SelectLedger,
+        Self::UpdateBalances,
+        Self::SettlementBatch,
+        Self::SelectSettlements,
+        Self::InsertSettlements,
+        Self::PublishSettlements,
     ];
+
+    pub(super) fn from_names(service: Service, name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|op| op.service() == service && op.of().name == name)
+    }
 
     pub(super) fn of(self) -> &'static Operation {
         &OPERATIONS[self as usize]
@@ -313,6 +359,34 @@ impl Op {
 
     pub(super) fn service(self) -> Service {
         self.of().service
+    }
+
+    /// Whether it is work that visits do in a healthy exchange, rather than a job's or the wait for another service.
+    pub(super) const fn is_work_of_visits(self) -> bool {
+        !matches!(
+            self,
+            Self::HttpPost
+                | Self::KongBalancer
+                | Self::PublishOrders
+                | Self::PublishDefault
+                | Self::OrderResponse
+                | Self::PostTransfersClient
+                | Self::TransferUpstream
+                | Self::PostTokenClient
+                | Self::FraudCheck
+                | Self::Reconcile
+                | Self::SelectLedger
+                | Self::UpdateBalances
+                | Self::SettlementBatch
+                | Self::SelectSettlements
+                | Self::InsertSettlements
+                | Self::PublishSettlements
+        )
+    }
+
+    /// Whether its spans of healthy traces differ in attributes; those of all others are alike.
+    pub(super) fn varies(self) -> bool {
+        self.of().order
     }
 
     /// The attributes that differ from span to span.
@@ -348,5 +422,8 @@ mod tests {
         assert_eq!(Op::OrderReceived.of().name, "order.response.received");
         assert_eq!(Op::ChainBroadcast.of().name, "chain.broadcast");
         assert_eq!(Op::SelectBalances.of().name, "SELECT balances");
+        assert_eq!(Op::PublishSettlements.of().name, "publish settlements");
+        assert_eq!(Op::from_names(ExchangeApi, "POST"), Some(Op::Post));
+        assert_eq!(Op::from_names(ApiGateway, "POST"), None);
     }
 }

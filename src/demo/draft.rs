@@ -1,7 +1,7 @@
 //! One trace before it is written down in somebody's format, and the id under which it is found again.
 
 use super::catalogue::{Context, Service};
-use super::flows::Record;
+use super::flows::{Fate, Record};
 use super::random::mix;
 use crate::domain::{SpanId, Timestamp, TraceId};
 
@@ -80,7 +80,7 @@ impl Draft {
 
     /// The spans that reached the backend, with their indices.
     pub(super) fn spans(&self) -> impl Iterator<Item = (usize, &Record)> {
-        self.records.iter().enumerate().filter(|(_, record)| !record.lost && self.includes(record))
+        self.records.iter().enumerate().filter(|(_, record)| record.fate == Fate::Sent && self.includes(record))
     }
 
     /// The spans that a reader sees at `now`: those that ended and were exported.
@@ -101,11 +101,27 @@ impl Draft {
     }
 
     fn includes(&self, record: &Record) -> bool {
-        match self.part {
+        let in_part = match self.part {
             Part::Whole => true,
             Part::Remaining => record.op.service() != Service::OrderMatcher,
             Part::Detached => record.op.service() == Service::OrderMatcher,
-        }
+        };
+        in_part && record.fate != Fate::Silenced
+    }
+
+    /// How many spans there are at most.
+    pub(super) const fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether anything happened at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all_spans().next().is_none()
+    }
+
+    /// When the last span ended of those that reached the backend.
+    pub(super) fn end(&self) -> Option<i64> {
+        self.spans().map(|(_, record)| record.end()).max()
     }
 
     /// When the first span started.

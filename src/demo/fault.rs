@@ -1,26 +1,45 @@
 //! What can go wrong on the simulated exchange, and when it does.
 
 use super::catalogue::{Op, Service};
+use super::injection::Injection;
 use crate::domain::{Micros, TimeWindow, Timestamp};
 
-/// One way to be broken. Each lasts a while and ends by itself.
+/// One story of the exchange: a way to be broken, or a disturbance that is none of its services' fault. Each lasts a
+/// while and ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Fault {
     SlowMatcher,
-    SlowWalletRead,
     PaymentErrors,
-    Surge,
-    Silence,
+    SlowWalletRead,
     QueueBacklog,
-    RetryStorm,
-    LostChild,
     GatewayDown,
-    BrokenContext,
+    SlowNetwork,
+    Surge,
     ReleaseRegression,
+    LostChild,
     CpuSaturation,
+    RetryStorm,
+    NewChild,
     AuthFailures,
+    BrokenContext,
+    WrongParent,
+    Silence,
+    StuckRequests,
     LostSpans,
+    NewError,
+    LevelShift,
+    SchedulerStopped,
+    SourceGap,
+    Holiday,
+}
+
+/// What is known of a fault.
+struct About {
+    name: &'static str,
+    culprit: Option<Service>,
+    seconds: u64,
+    meaning: &'static str,
 }
 
 /// A fault with its time.
@@ -31,98 +50,216 @@ pub struct Planned {
 }
 
 /// Which faults happen after the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Schedule {
     /// The headline fault 20 s after the start, then one after the other with a recovery between, round and round.
     #[default]
     Calm,
     /// One fault, once.
     Once { fault: Fault, after: Micros },
+    /// One injection, once.
+    Inject { injection: Injection, after: Micros, lasting: Micros },
     /// None.
     Quiet,
 }
 
 impl Fault {
-    /// In the order of the calm schedule.
-    pub const ALL: [Self; 14] = [
+    /// In the order of the calm schedule: what a visitor should see first comes first.
+    pub const ALL: [Self; 23] = [
         Self::SlowMatcher,
         Self::PaymentErrors,
         Self::SlowWalletRead,
         Self::QueueBacklog,
         Self::GatewayDown,
+        Self::SlowNetwork,
         Self::Surge,
         Self::ReleaseRegression,
         Self::LostChild,
         Self::CpuSaturation,
         Self::RetryStorm,
+        Self::NewChild,
         Self::AuthFailures,
         Self::BrokenContext,
+        Self::WrongParent,
         Self::Silence,
+        Self::StuckRequests,
         Self::LostSpans,
+        Self::NewError,
+        Self::LevelShift,
+        Self::SchedulerStopped,
+        Self::SourceGap,
+        Self::Holiday,
     ];
+
+    const fn about(self) -> About {
+        use Service::{ApiGateway, CryptoWallet, ExchangeApi, OrderMatcher};
+        match self {
+            Self::SlowMatcher => About {
+                name: "slow-matcher",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "order.match takes six times as long, behind the queue",
+            },
+            Self::PaymentErrors => About {
+                name: "payment-errors",
+                culprit: Some(ExchangeApi),
+                seconds: 180,
+                meaning: "three in five payments fail with a bad gateway from the provider",
+            },
+            Self::SlowWalletRead => About {
+                name: "slow-wallet-read",
+                culprit: Some(CryptoWallet),
+                seconds: 180,
+                meaning: "the wallet database answers SELECT balances eight times slower",
+            },
+            Self::QueueBacklog => About {
+                name: "queue-backlog",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "messages wait up to 6 s in the orders queue; matching itself is as fast as ever",
+            },
+            Self::GatewayDown => About {
+                name: "gateway-down",
+                culprit: Some(ExchangeApi),
+                seconds: 300,
+                meaning: "the third-party chain gateway cannot be reached: transfers time out after 3 s",
+            },
+            Self::SlowNetwork => About {
+                name: "slow-network",
+                culprit: Some(ExchangeApi),
+                seconds: 180,
+                meaning: "the network in front of exchange-api adds 120 ms each way; its own spans are as fast as ever",
+            },
+            Self::Surge => About {
+                name: "surge",
+                culprit: Some(CryptoWallet),
+                seconds: 180,
+                meaning: "four times the traffic, and a gateway that slows down under it",
+            },
+            Self::ReleaseRegression => About {
+                name: "release-regression",
+                culprit: Some(ExchangeApi),
+                seconds: 180,
+                meaning: "exchange-api 2.15.0 is rolled out and queries its accounts five times slower",
+            },
+            Self::LostChild => About {
+                name: "lost-child",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "order-matcher no longer sends order.response; orders end without a settlement",
+            },
+            Self::CpuSaturation => About {
+                name: "cpu-saturation",
+                culprit: Some(ApiGateway),
+                seconds: 180,
+                meaning: "api-gateway runs out of CPU; everything it does itself takes five times as long",
+            },
+            Self::RetryStorm => About {
+                name: "retry-storm",
+                culprit: Some(ApiGateway),
+                seconds: 180,
+                meaning: "the gateway tries exchange-api three to five times before an order passes",
+            },
+            Self::NewChild => About {
+                name: "new-child",
+                culprit: Some(ExchangeApi),
+                seconds: 180,
+                meaning: "exchange-api begins to call fraud.check for every order; it never did before",
+            },
+            Self::AuthFailures => About {
+                name: "auth-failures",
+                culprit: Some(ApiGateway),
+                seconds: 300,
+                meaning: "seven in ten sign-ins are refused: token signatures cannot be verified",
+            },
+            Self::BrokenContext => About {
+                name: "broken-context",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "order-matcher loses the trace context: its spans become traces of their own",
+            },
+            Self::WrongParent => About {
+                name: "wrong-parent",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "order-matcher answers with its own context: payment_response process hangs below order.response",
+            },
+            Self::Silence => About {
+                name: "silence",
+                culprit: Some(OrderMatcher),
+                seconds: 180,
+                meaning: "order-matcher stops: orders wait 5 s for an answer and fail",
+            },
+            Self::StuckRequests => About {
+                name: "stuck-requests",
+                culprit: Some(CryptoWallet),
+                seconds: 180,
+                meaning: "crypto-wallet hangs on the answer: orders stay open for 45 s while their calls are long done",
+            },
+            Self::LostSpans => About {
+                name: "lost-spans",
+                culprit: Some(ApiGateway),
+                seconds: 180,
+                meaning: "the spans of api-gateway get lost on their way; what it called is left without parents",
+            },
+            Self::NewError => About {
+                name: "new-error",
+                culprit: Some(ExchangeApi),
+                seconds: 600,
+                meaning: "one payment in ten fails with a message that was never seen before",
+            },
+            Self::LevelShift => About {
+                name: "level-shift",
+                culprit: Some(ExchangeApi),
+                seconds: 600,
+                meaning: "INSERT orders takes three times as long, at once and steadily: an index is gone",
+            },
+            Self::SchedulerStopped => About {
+                name: "scheduler-stopped",
+                culprit: Some(ExchangeApi),
+                seconds: 900,
+                meaning: "no job starts: ledger.reconcile is due every 5 min, settlement.batch daily at 03:00 UTC",
+            },
+            Self::SourceGap => About {
+                name: "source-gap",
+                culprit: None,
+                seconds: 300,
+                meaning: "no span reaches the backend, whoever made it; the exchange itself is well",
+            },
+            Self::Holiday => About {
+                name: "holiday",
+                culprit: None,
+                seconds: 1200,
+                meaning: "visitors stay away: all traffic falls to three tenths, and nothing is wrong",
+            },
+        }
+    }
 
     /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::SlowMatcher => "slow-matcher",
-            Self::SlowWalletRead => "slow-wallet-read",
-            Self::PaymentErrors => "payment-errors",
-            Self::Surge => "surge",
-            Self::Silence => "silence",
-            Self::QueueBacklog => "queue-backlog",
-            Self::RetryStorm => "retry-storm",
-            Self::LostChild => "lost-child",
-            Self::GatewayDown => "gateway-down",
-            Self::BrokenContext => "broken-context",
-            Self::ReleaseRegression => "release-regression",
-            Self::CpuSaturation => "cpu-saturation",
-            Self::AuthFailures => "auth-failures",
-            Self::LostSpans => "lost-spans",
-        }
+        self.about().name
     }
 
     /// What it does, in one line.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::SlowMatcher => "order.match takes six times as long, behind the queue",
-            Self::SlowWalletRead => "the wallet database answers SELECT balances eight times slower",
-            Self::PaymentErrors => "three in five payments fail with a bad gateway from the provider",
-            Self::Surge => "four times the traffic, and a gateway that slows down under it",
-            Self::Silence => "order-matcher stops: orders wait 5 s for an answer and fail",
-            Self::QueueBacklog => "messages wait up to 6 s in the orders queue; matching itself is as fast as ever",
-            Self::RetryStorm => "the gateway tries exchange-api three to five times before an order passes",
-            Self::LostChild => "order-matcher no longer sends order.response; orders end without a settlement",
-            Self::GatewayDown => "the third-party chain gateway cannot be reached: transfers time out after 3 s",
-            Self::BrokenContext => "order-matcher loses the trace context: its spans become traces of their own",
-            Self::ReleaseRegression => "exchange-api 2.15.0 is rolled out and queries its accounts five times slower",
-            Self::CpuSaturation => "api-gateway runs out of CPU; everything it does itself takes five times as long",
-            Self::AuthFailures => "seven in ten sign-ins are refused: token signatures cannot be verified",
-            Self::LostSpans => "the spans of api-gateway get lost on their way; what it called is left without parents",
-        }
+        self.about().meaning
     }
 
-    /// Where the cause is.
+    /// The service where the cause is; `None` where no service is to blame and nobody must be woken.
     #[must_use]
-    pub const fn culprit(self) -> &'static str {
-        match self {
-            Self::SlowMatcher | Self::Silence | Self::QueueBacklog | Self::LostChild | Self::BrokenContext => {
-                Service::OrderMatcher.name()
-            }
-            Self::SlowWalletRead | Self::Surge => Service::CryptoWallet.name(),
-            Self::PaymentErrors | Self::GatewayDown | Self::ReleaseRegression => Service::ExchangeApi.name(),
-            Self::RetryStorm | Self::CpuSaturation | Self::AuthFailures | Self::LostSpans => Service::ApiGateway.name(),
+    pub const fn culprit(self) -> Option<&'static str> {
+        match self.about().culprit {
+            Some(service) => Some(service.name()),
+            None => None,
         }
     }
 
-    /// How long it lasts. What only transfers or sign-ins show lasts longer: they are rarer.
+    /// How long it lasts. What is rare on the exchange, and what only time tells, lasts longer.
     #[must_use]
     pub const fn duration(self) -> Micros {
-        match self {
-            Self::GatewayDown | Self::AuthFailures => Micros::from_secs(300),
-            _ => Micros::from_secs(180),
-        }
+        Micros::from_secs(self.about().seconds)
     }
 
     #[must_use]
@@ -139,6 +276,7 @@ impl Fault {
             (Self::ReleaseRegression, Op::Post) => 3.0,
             (Self::CpuSaturation, op) if op.service() == Service::ApiGateway && op != Op::SelectUsers => 5.0,
             (Self::Surge, op) if op.service() == Service::ApiGateway => 1.5,
+            (Self::LevelShift, Op::InsertOrders) => 3.0,
             _ => 1.0,
         }
     }
@@ -161,12 +299,20 @@ impl Schedule {
     /// Long enough for every window to become quiet again.
     const RECOVERY: Micros = Micros::from_secs(300);
 
+    /// The injection and its time, when the exchange was started at `origin`.
+    #[must_use]
+    pub fn injection(self, origin: Timestamp) -> Option<(Injection, TimeWindow)> {
+        let Self::Inject { injection, after, lasting } = self else { return None };
+        let from = origin + after;
+        Some((injection, TimeWindow::new(from, from + lasting)))
+    }
+
     /// The planned faults that touch `window`, when the exchange was started at `origin`.
     #[must_use]
     pub fn within(self, origin: Timestamp, window: TimeWindow) -> Vec<Planned> {
         let touches = |planned: &Planned| planned.window.from < window.to && window.from < planned.window.to;
         match self {
-            Self::Quiet => Vec::new(),
+            Self::Quiet | Self::Inject { .. } => Vec::new(),
             Self::Once { fault, after } => {
                 Some(Planned::from(fault, origin + after)).into_iter().filter(touches).collect()
             }
@@ -215,6 +361,7 @@ mod tests {
         let day = TimeWindow::new(origin, origin + Micros::from_secs(86_400));
         let planned = Schedule::Calm.within(origin, day);
         assert_eq!(planned[0], Planned::from(Fault::SlowMatcher, origin + Micros::from_secs(20)));
+        assert_eq!(Fault::ALL[0], Fault::SlowMatcher);
         for pair in planned.windows(2) {
             assert_eq!(pair[1].window.from.since(pair[0].window.to), Schedule::RECOVERY);
         }

@@ -53,7 +53,8 @@ pub enum DemoError {
 /// [`DemoError::Listen`] when a port is taken.
 pub async fn serve(options: ServeOptions) -> Result<Served, DemoError> {
     let ServeOptions { seed, rate, schedule, port_base } = options;
-    let world = Arc::new(World::new(Exchange::new(Options { seed, rate, origin: now(), schedule })));
+    let options = Options { seed, rate, origin: now(), schedule, ..Options::default() };
+    let world = Arc::new(World::new(Exchange::new(options)));
     let (stop, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
     let mut urls = Vec::new();

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::baseline::gaps;
-use crate::domain::{Micros, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{Micros, TimeWindow, Timestamp, Trace, UtcHour};
 use crate::engine::Input;
 use crate::messages::BackFill;
 use crate::sources::http::{Backoff, SourceError};
@@ -29,7 +29,8 @@ pub struct BackFiller {
     pub jaeger: Arc<Jaeger>,
     pub clock: Clock,
     pub to_core: mpsc::Sender<ToCore>,
-    pub roster: watch::Receiver<Option<Roster>>,
+    /// Shared with the poller: it lists the services, and both note where traces begin.
+    pub roster: watch::Sender<Option<Roster>>,
     pub requests: usize,
     pub history: Micros,
 }
@@ -80,7 +81,7 @@ fn plan(known: &[TimeWindow], whole: TimeWindow) -> Vec<Vec<TimeWindow>> {
 
 impl BackFiller {
     /// Fills what is not known of the last days, then ends.
-    pub async fn run(mut self, beginning: Beginning) {
+    pub async fn run(self, beginning: Beginning) {
         let Beginning { known, live_from, generation_at } = beginning;
         let days = plan(&known, TimeWindow::new(live_from - self.history, live_from));
         let mut progress = Progress { hours_done: 0, hours_total: days.iter().map(Vec::len).sum::<usize>() as u32 };
@@ -88,9 +89,15 @@ impl BackFiller {
         let mut provisional = generation_at.is_some();
         let mut backoff = Backoff::new(std::time::Duration::from_secs(2), std::time::Duration::from_secs(120));
         self.tell(progress.running()).await;
-        if self.roster.wait_for(Option::is_some).await.is_err() {
+        if self.roster.subscribe().wait_for(Option::is_some).await.is_err() {
             return;
         }
+        let hour_before = TimeWindow::new(live_from - HOUR, live_from);
+        while let Err(error) = self.find_beginnings(hour_before).await {
+            self.tell(progress.paused(error.to_string())).await;
+            tokio::time::sleep(backoff.next_delay(jitter(), error.retry_after())).await;
+        }
+        backoff.reset();
         for (index, windows) in days.iter().enumerate() {
             // What is read of a day before a failure is remembered by the core, and not read again.
             let last = index + 1 == days.len();
@@ -128,6 +135,33 @@ impl BackFiller {
         let _ = self.to_core.send(ToCore::Step(Input::BackFillMoved(progress))).await;
     }
 
+    /// Looks through a window of every service where no trace is known to begin. The first polls see a minute, and a job
+    /// that runs every few minutes in a service that otherwise only answers calls would be learnt one hour in ten.
+    async fn find_beginnings(&self, window: TimeWindow) -> Result<(), SourceError> {
+        let mut roster = self.roster.borrow().clone().unwrap_or_default();
+        for service in roster.all.clone() {
+            if roster.entries.contains(&service) {
+                continue;
+            }
+            let (out, mut batches) = mpsc::channel(1);
+            let (jaeger, asked) = (&self.jaeger, &service);
+            let searching = async move { jaeger.search(asked, window, &out).await };
+            let noting = async {
+                while let Some(traces) = batches.recv().await {
+                    roster.note(&traces, self.clock.now());
+                }
+            };
+            let (report, ()) = tokio::join!(searching, noting);
+            report?;
+        }
+        self.roster.send_modify(|known| {
+            if let Some(known) = known {
+                known.entries.append(&mut roster.entries);
+            }
+        });
+        Ok(())
+    }
+
     /// Reads the windows of one day, several at once, and takes those that were read off the list.
     async fn read_day(&self, missing: &mut Vec<TimeWindow>, progress: &mut Progress) -> Result<(), SourceError> {
         let roster = self.roster.borrow().clone().unwrap_or_default();
@@ -141,7 +175,11 @@ impl BackFiller {
                 let sweep = UtcHour::of(window.from).0 % 10 == 0;
                 let services = roster.to_ask(sweep);
                 let (jaeger, to_core) = (Arc::clone(&self.jaeger), self.to_core.clone());
-                tasks.spawn(async move { (window, read_window(&jaeger, &to_core, window, &services).await) });
+                let (roster, now) = (self.roster.clone(), self.clock.now());
+                tasks.spawn(async move {
+                    let note = |traces: &[Trace]| note_beginnings(&roster, traces, now);
+                    (window, read_window(&jaeger, &to_core, window, &services, note).await)
+                });
             }
             match tasks.join_next().await {
                 None => break,
@@ -164,14 +202,29 @@ impl BackFiller {
     }
 }
 
+/// What an hour of every service shows of where traces begin is known from the next day on.
+fn note_beginnings(roster: &watch::Sender<Option<Roster>>, traces: &[Trace], now: Timestamp) {
+    roster.send_if_modified(|known| {
+        let Some(known) = known else { return false };
+        let before = known.entries.len();
+        known.note(traces, now);
+        known.entries.len() > before
+    });
+}
+
 async fn read_window(
     jaeger: &Jaeger,
     to_core: &mpsc::Sender<ToCore>,
     window: TimeWindow,
     services: &[String],
+    note: impl Fn(&[Trace]),
 ) -> Result<(), SourceError> {
     for service in services {
-        read(jaeger, service, window, to_core, |traces| Input::HistoryRead { window, traces }).await?;
+        let input = |traces: Vec<Trace>| {
+            note(&traces);
+            Input::HistoryRead { window, traces }
+        };
+        read(jaeger, service, window, to_core, input).await?;
     }
     let _ = to_core.send(ToCore::Step(Input::HistoryWindowRead(window))).await;
     Ok(())

@@ -199,7 +199,7 @@ impl Monitor {
         let mut tasks = Vec::new();
         let monitor = &self.rules.monitor;
         if let Some(jaeger) = &self.jaeger {
-            let (roster, rosters) = watch::channel(None);
+            let (roster, _) = watch::channel(None);
             let poller = Poller {
                 jaeger: Arc::clone(jaeger),
                 clock: clock.clone(),
@@ -208,7 +208,7 @@ impl Monitor {
                 interval: monitor.poll_interval(),
                 settle_us,
                 poll_now: Arc::clone(&self.poll_now),
-                roster,
+                roster: roster.clone(),
             };
             tasks.push(tokio::spawn(poller.run(beginning.live_from)));
             if monitor.back_fill {
@@ -216,7 +216,7 @@ impl Monitor {
                     jaeger: Arc::clone(jaeger),
                     clock: clock.clone(),
                     to_core: self.to_core.clone(),
-                    roster: rosters,
+                    roster,
                     requests: monitor.back_fill_requests,
                     history: Micros::from_secs(u64::from(self.rules.baseline.history_days) * 86_400),
                 };

@@ -42,7 +42,7 @@ pub struct Poller {
     pub settle_us: Arc<AtomicU64>,
     /// Wakes the poller before its time.
     pub poll_now: Arc<Notify>,
-    /// Tells back-fill which services there are once the backend has answered.
+    /// Tells back-fill which services there are once the backend has answered, and hears where else it saw traces begin.
     pub roster: watch::Sender<Option<Roster>>,
 }
 
@@ -164,6 +164,9 @@ impl Poller {
                     backoff.reset();
                     self.board.ready(SourceKind::Jaeger, self.clock.now());
                     self.roster.send_if_modified(|known| {
+                        if let Some(known) = known {
+                            roster.entries.extend(known.entries.iter().cloned());
+                        }
                         let changed = known.as_ref() != Some(&roster);
                         *known = Some(roster.clone());
                         changed

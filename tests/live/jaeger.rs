@@ -86,7 +86,13 @@ async fn feed(otlp: &str, jaeger: &Jaeger) -> Fed {
     let to = Timestamp::from_secs(now().secs() - 120);
     let window = TimeWindow::new(to - Micros::from_secs(1_200), to);
     let seed = u64::try_from(to.secs()).unwrap();
-    let exchange = Exchange::new(Options { seed, rate: 2.0, origin: window.from, schedule: Schedule::Quiet });
+    let exchange = Exchange::new(Options {
+        seed,
+        rate: 2.0,
+        origin: window.from,
+        schedule: Schedule::Quiet,
+        ..Options::default()
+    });
     let sent = export(&exchange, window, otlp).await.unwrap();
     let truth: BTreeMap<TraceId, Trace> = exchange.traces_starting_in(window).map(|trace| (trace.id, trace)).collect();
     assert_eq!(sent.traces, truth.len() as u64);

@@ -38,8 +38,13 @@ async fn baselines_learnt_from_a_real_jaeger_equal_the_simulators_own_samples() 
     let Some(tenant) = Tenant::new(1).await else { return };
     let to = now() - Micros::from_secs(120);
     let window = TimeWindow::new(to - Micros(6 * HOUR.0), to);
-    let exchange =
-        Exchange::new(Options { seed: tenant.seed, rate: 2.0, origin: window.from, schedule: Schedule::Quiet });
+    let exchange = Exchange::new(Options {
+        seed: tenant.seed,
+        rate: 2.0,
+        origin: window.from,
+        schedule: Schedule::Quiet,
+        ..Options::default()
+    });
     tenant.fill(&exchange, window).await;
 
     let dir = tempfile::tempdir().unwrap();
@@ -74,14 +79,20 @@ async fn a_fault_in_live_spans_is_the_top_alert_and_its_trace_opens() {
     let Some(tenant) = Tenant::new(2).await else { return };
     let origin = now();
     let window = TimeWindow::new(origin - Micros(2 * HOUR.0), origin - Micros::from_secs(120));
-    let mut exchange = Exchange::new(Options { seed: tenant.seed, rate: 2.0, origin, schedule: Schedule::Quiet });
+    let mut exchange = Exchange::new(Options {
+        seed: tenant.seed,
+        rate: 2.0,
+        origin,
+        schedule: Schedule::Quiet,
+        ..Options::default()
+    });
     tenant.fill(&exchange, window).await;
 
     let dir = tempfile::tempdir().unwrap();
     let mut viewer = Viewer::of(watching(tenant.jaeger().await, dir.path()));
     viewer.learnt().await;
     let planned = exchange.inject(Fault::SlowMatcher, now());
-    let culprit = tenant.service(Fault::SlowMatcher.culprit());
+    let culprit = tenant.service(Fault::SlowMatcher.culprit().unwrap());
     let (_, anomaly) = tokio::select! {
         found = slow_matches(&mut viewer, &culprit, planned) => found,
         () = send_live(&tenant, &exchange, planned.window.from) => unreachable!("it sends until it is dropped"),

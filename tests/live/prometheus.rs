@@ -133,7 +133,7 @@ async fn the_prompt_of_an_analysis_holds_what_prometheus_says_of_the_culprit() {
         ollama: Some(Ollama::new(&ollama).unwrap()),
     });
     viewer.learnt().await;
-    let culprit = Fault::SlowMatcher.culprit();
+    let culprit = Fault::SlowMatcher.culprit().unwrap();
     let planned = served.inject(Fault::SlowMatcher);
     let (_, anomaly) = slow_matches(&mut viewer, culprit, planned).await;
     let analysis = analysis_of(&mut viewer, anomaly.id).await;

@@ -19,7 +19,7 @@ const LEAST_SHARE: f64 = 0.95;
 const ORIGIN: Timestamp = Timestamp::from_secs(1_795_186_800);
 
 fn exchange(seed: u64, schedule: Schedule) -> Exchange {
-    Exchange::new(Options { seed, rate: 1.0, origin: ORIGIN, schedule })
+    Exchange::new(Options { seed, rate: 1.0, origin: ORIGIN, schedule, ..Options::default() })
 }
 
 /// A trace as it looks at `now`: only spans that have ended are there.
@@ -53,7 +53,7 @@ fn found_after(generation: &Arc<Generation>, seed: u64) -> Option<Micros> {
 }
 
 fn names_the_culprit(top: &AlertView) -> bool {
-    *top.key.service == *Fault::SlowMatcher.culprit() && top.severity.is_at_least(Severity::Sev2)
+    Some(&*top.key.service) == Fault::SlowMatcher.culprit() && top.severity.is_at_least(Severity::Sev2)
 }
 
 #[test]

@@ -51,8 +51,17 @@ fn describe(planned: &Planned) -> serde_json::Value {
 /// The faults of the hour before and the hour to come. Not Jaeger's: for whoever watches the demo by hand.
 async fn faults(State(world): State<Arc<World>>) -> Json<serde_json::Value> {
     let (now, hour) = (now(), Micros::from_secs(3_600));
-    let planned = world.exchange().faults_within(TimeWindow::new(now - hour, now + hour));
-    Json(json!({ "faults": planned.iter().map(describe).collect::<Vec<_>>() }))
+    let exchange = world.exchange();
+    let planned = exchange.faults_within(TimeWindow::new(now - hour, now + hour));
+    let injection = exchange.injection().map(|(injection, window)| {
+        json!({
+            "injection": injection.to_string(),
+            "culprit": injection.culprit(),
+            "from_us": window.from.0,
+            "to_us": window.to.0,
+        })
+    });
+    Json(json!({ "faults": planned.iter().map(describe).collect::<Vec<_>>(), "injection": injection }))
 }
 
 /// Begins a fault at once.

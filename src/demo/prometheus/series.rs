@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use crate::demo::catalogue::{Op, Service};
+use crate::demo::catalogue::{Failure, Op, Service};
 use crate::demo::draft::Draft;
 use crate::demo::exchange::Exchange;
 use crate::demo::fault::Fault;
@@ -20,7 +20,7 @@ pub(super) struct Series {
 
 #[derive(Debug, Clone, Copy)]
 enum Source {
-    Up,
+    Up(Service),
     Cpu(Service),
     Memory(Service),
     Active(Service),
@@ -100,6 +100,7 @@ fn statuses(op: Op) -> Vec<u16> {
         Op::SignIn | Op::Authenticate => &[401],
         _ => &[],
     });
+    statuses.push(Failure::Unexpected.status());
     statuses
 }
 
@@ -118,7 +119,7 @@ pub(super) fn all() -> Vec<Series> {
         series.push(Series { labels, source });
     };
     for service in Service::ALL {
-        add("up", service, &[], Source::Up);
+        add("up", service, &[], Source::Up(service));
         add("process_cpu_seconds_total", service, &[], Source::Cpu(service));
         add("process_resident_memory_bytes", service, &[], Source::Memory(service));
         add("http_server_active_requests", service, &[], Source::Active(service));
@@ -152,7 +153,7 @@ impl Series {
     }
 
     const fn is_counter(&self) -> bool {
-        !matches!(self.source, Source::Up | Source::Memory(_) | Source::Active(_))
+        !matches!(self.source, Source::Up(_) | Source::Memory(_) | Source::Active(_))
     }
 }
 
@@ -173,7 +174,7 @@ impl Tally {
             Source::Count(op, status) => of(op, status).count as f64,
             Source::Sum(op, status) => of(op, status).sum_us as f64 / 1e6,
             Source::Bucket(op, status, bound) => of(op, status).buckets[..=bound].iter().sum::<u64>() as f64,
-            Source::Up | Source::Cpu(_) | Source::Memory(_) | Source::Active(_) => 0.0,
+            Source::Up(_) | Source::Cpu(_) | Source::Memory(_) | Source::Active(_) => 0.0,
         }
     }
 }
@@ -201,7 +202,7 @@ impl Meter {
         }
         let at = at.min(self.now);
         Some(match series.source {
-            Source::Up => 1.0,
+            Source::Up(service) => f64::from(u8::from(self.is_up(service, at))),
             Source::Memory(service) => self.memory(service, at),
             Source::Active(service) => self.active(service, at),
             Source::Cpu(service) => self.cpu_seconds(service, self.counter_start(at), at.0),
@@ -303,8 +304,33 @@ impl Meter {
         cells.map(|cell| self.events(cell).iter().filter(open).count() as f64).sum()
     }
 
-    /// CPU time used in a stretch, in seconds: idle cost, cost of the traffic, and what faults burn.
+    /// CPU time used in a stretch, in seconds: idle cost, cost of the traffic, and what faults burn or spare.
     fn cpu_seconds(&self, service: Service, from: i64, to: i64) -> f64 {
+        const SPARED_ON_A_HOLIDAY: f64 = 0.7;
+        let stretch = TimeWindow::new(Timestamp(from), Timestamp(to));
+        let mut seconds = self.usage(service, stretch, 1.0, 1.0);
+        for planned in self.exchange.faults_within(stretch) {
+            let part = TimeWindow::new(planned.window.from.max(stretch.from), planned.window.to.min(stretch.to));
+            let burnt = match (planned.fault, service) {
+                (Fault::CpuSaturation, Service::ApiGateway) => 0.93,
+                (Fault::Surge, Service::ApiGateway | Service::CryptoWallet) => 0.12,
+                (Fault::ReleaseRegression, Service::ExchangeApi) => 0.20,
+                (Fault::RetryStorm, Service::ApiGateway | Service::ExchangeApi) => 0.08,
+                (Fault::NewChild, Service::ExchangeApi) => 0.01,
+                _ => 0.0,
+            };
+            seconds += burnt * part.length().0 as f64 / 1e6;
+            seconds -= match (planned.fault, service) {
+                (Fault::Silence, Service::OrderMatcher) => self.usage(service, part, 1.0, 1.0),
+                (Fault::Holiday, _) => self.usage(service, part, 0.0, SPARED_ON_A_HOLIDAY),
+                _ => 0.0,
+            };
+        }
+        seconds
+    }
+
+    /// CPU time in seconds of an undisturbed service: a share of its idle cost, and of what its traffic costs.
+    fn usage(&self, service: Service, stretch: TimeWindow, of_idle: f64, of_traffic: f64) -> f64 {
         let (idle, per_request) = match service {
             Service::CryptoWallet => (0.012, 0.06),
             Service::ApiGateway => (0.020, 0.10),
@@ -312,28 +338,23 @@ impl Meter {
             Service::OrderMatcher => (0.003, 0.02),
         };
         let mut seconds = 0.0;
-        let mut start = from;
+        let (mut start, to) = (stretch.from.0, stretch.to.0);
         while start < to {
             let cell = start.div_euclid(Exchange::CELL_US);
             let end = to.min((cell + 1) * Exchange::CELL_US);
-            let usage = idle * (0.85 + 0.3 * noise(service, cell))
-                + per_request * self.exchange.expected_rate(Timestamp(cell * Exchange::CELL_US));
+            let usage = of_idle * idle * (0.85 + 0.3 * noise(service, cell))
+                + of_traffic * per_request * self.exchange.expected_rate(Timestamp(cell * Exchange::CELL_US));
             seconds += usage * (end - start) as f64 / 1e6;
             start = end;
         }
-        let stretch = TimeWindow::new(Timestamp(from), Timestamp(to));
-        for planned in self.exchange.faults_within(stretch) {
-            let burnt = match (planned.fault, service) {
-                (Fault::CpuSaturation, Service::ApiGateway) => 0.93,
-                (Fault::Surge, Service::ApiGateway | Service::CryptoWallet) => 0.12,
-                (Fault::ReleaseRegression, Service::ExchangeApi) => 0.20,
-                (Fault::RetryStorm, Service::ApiGateway | Service::ExchangeApi) => 0.08,
-                _ => 0.0,
-            };
-            let overlap = planned.window.to.min(stretch.to).since(planned.window.from.max(stretch.from));
-            seconds += burnt * overlap.0 as f64 / 1e6;
-        }
         seconds
+    }
+
+    /// Whether a service answers its scrapes.
+    fn is_up(&self, service: Service, at: Timestamp) -> bool {
+        let instant = TimeWindow::new(at, at + Micros(1));
+        let mut faults = self.exchange.faults_within(instant).into_iter();
+        service != Service::OrderMatcher || faults.all(|planned| planned.fault != Fault::Silence)
     }
 
     fn memory(&self, service: Service, at: Timestamp) -> f64 {
