@@ -144,6 +144,11 @@ impl Track {
         }
     }
 
+    fn forget(&mut self) {
+        self.ring.clear();
+        self.last_hit = None;
+    }
+
     /// How much its calls of one minute resemble each other, given their expected share.
     pub(super) fn rho(&self, p: f64) -> f64 {
         self.spread.rho(p)
@@ -280,6 +285,23 @@ impl Watch {
     pub fn begin_at(&mut self, at: Timestamp) {
         self.since = Some(at);
         self.tallied_to = Some(at);
+    }
+
+    /// Forgets everything that was counted. What comes next may lie before it.
+    pub fn forget(&mut self) {
+        for key in &mut self.keys {
+            for track in [&mut key.own, &mut key.duration, &mut key.errors, &mut key.origins, &mut key.orphans] {
+                track.forget();
+            }
+            key.messages.clear();
+            key.shapes.clear();
+        }
+        for group in self.groups.values_mut() {
+            group.own.forget();
+            group.errors.forget();
+        }
+        self.paths.clear();
+        (self.since, self.tallied_to) = (None, None);
     }
 
     /// Counts a settled trace. `bucket_of` gives the hour of the week of a span's start.

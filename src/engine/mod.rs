@@ -345,7 +345,9 @@ impl Engine {
             let Self { keys, calendar, watch, .. } = self;
             watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
         }
-        self.watch.tally(window.to, true)
+        let spreads = self.watch.tally(window.to, true);
+        self.watch.forget();
+        spreads
     }
 
     fn judge_span(&mut self, trace: TraceId, span: &Span, key: u32, now: Timestamp, out: &mut Vec<Output>) {
