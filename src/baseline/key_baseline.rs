@@ -51,11 +51,7 @@ pub struct KeyBuilder {
 impl KeyBuilder {
     #[must_use]
     pub fn new(calendar: Calendar) -> Self {
-        Self {
-            week: vec![Slice::default(); HourOfWeek::COUNT],
-            days: vec![(0, i32::MIN); HourOfWeek::COUNT],
-            calendar,
-        }
+        Self { week: vec![Slice::default(); HourOfWeek::COUNT], days: vec![(0, i32::MIN); HourOfWeek::COUNT], calendar }
     }
 
     /// Adds an encoded row of slices of the UTC day `day`. False if it is damaged: what was read of it before stays.
@@ -277,12 +273,8 @@ mod tests {
     fn cells_come_back_from_their_places() {
         let baseline = build(Calendar::utc(), &[(MONDAY, row(&[(3, 600, 1_000)]))]);
         let cells = baseline.cells().map(|(at, cell)| (at, *cell)).collect();
-        let back = KeyBaseline::from_cells(
-            baseline.samples,
-            baseline.week_samples.clone(),
-            baseline.week_days.clone(),
-            cells,
-        );
+        let back =
+            KeyBaseline::from_cells(baseline.samples, baseline.week_samples.clone(), baseline.week_days.clone(), cells);
         assert_eq!(back, Some(baseline));
     }
 }

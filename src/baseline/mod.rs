@@ -23,5 +23,4 @@ pub use settings::Settings;
 pub use sketch::Sketch;
 pub use slice::{DayRow, Slice};
 pub use spread::Spread;
-pub use structure::{ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_SHAPES, Structure};
-pub(crate) use structure::count;
+pub use structure::{ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_SHAPES, Structure, count};

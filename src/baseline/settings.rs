@@ -150,6 +150,7 @@ mod tests {
             min_samples: 1,
             zone: "Mars/Base".into(),
             recalculate_at: "4:10".into(),
+            learn_after_s: 90_000,
             severity_percentiles: [80.0, 90.0, 95.0, 99.0, 99.9],
             severity_min_samples: [1, 2, 3, 4, 5],
             max_operations_per_service: 0,
@@ -163,6 +164,7 @@ mod tests {
             keys,
             [
                 "history_days",
+                "learn_after_s",
                 "max_keys",
                 "max_operations_per_service",
                 "min_samples",

@@ -85,7 +85,7 @@ mod pairs {
 }
 
 /// Adds to a bounded map: what is new finds a place only while there is one.
-pub(crate) fn count<K: Ord>(map: &mut BTreeMap<K, u64>, key: K, more: u64, most: usize) {
+pub fn count<K: Ord>(map: &mut BTreeMap<K, u64>, key: K, more: u64, most: usize) {
     if let Some(there) = map.get_mut(&key) {
         *there = there.saturating_add(more);
     } else if map.len() < most {

@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn silence_is_as_unlikely_as_poisson_says() {
         assert!((log10_rate_at_most(0, 20.0, 1.0) - -20.0 / std::f64::consts::LN_10).abs() < 1e-9);
-        assert!(log10_rate_at_most(0, 20.0, 5.0) > log10_rate_at_most(0, 20.0, 1.0), "bursty traffic pauses more often");
+        assert!(
+            log10_rate_at_most(0, 20.0, 5.0) > log10_rate_at_most(0, 20.0, 1.0),
+            "bursty traffic pauses more often"
+        );
     }
 
     #[test]

@@ -99,14 +99,17 @@ impl Watch {
                 let number = number as u32;
                 let mut clauses = Vec::new();
                 let mut score = times.get(&number).copied().unwrap_or(0.0);
-                let loudest = evidence.iter().filter(|e| e.touches(number)).max_by(|a, b| a.weight().total_cmp(&b.weight()));
+                let loudest =
+                    evidence.iter().filter(|e| e.touches(number)).max_by(|a, b| a.weight().total_cmp(&b.weight()));
                 let loudest = loudest.filter(|e| e.weight() > 0.0);
                 if let Some(e) = loudest {
                     let place = self.subject(e.subject);
                     clauses.push(format!("{} of {} calls slow at {place}", e.k, e.n));
                 }
                 let mut operation = loudest.and_then(|_| self.loudest_operation(number, window));
-                for (found, clause) in [odd.get(&number), failing.get(&number)].into_iter().flatten().map(|o| (o, &o.words)) {
+                for (found, clause) in
+                    [odd.get(&number), failing.get(&number)].into_iter().flatten().map(|o| (o, &o.words))
+                {
                     score += found.score;
                     clauses.push(clause.clone());
                     if operation.is_none() || found.score > times.get(&number).copied().unwrap_or(0.0) {
@@ -194,7 +197,11 @@ impl Watch {
                 let names = which.iter().map(|key| &*key.operation).collect::<Vec<_>>().join(", ");
                 let words = match kind {
                     AlertKind::LostChild => format!("{k} of {n} {} without {names}", watch.key.operation),
-                    _ => format!("{k} of {n} {} with {}", watch.key.operation, if names.is_empty() { "an odd set of calls" } else { &names }),
+                    _ => format!(
+                        "{k} of {n} {} with {}",
+                        watch.key.operation,
+                        if names.is_empty() { "an odd set of calls" } else { &names }
+                    ),
                 };
                 let found = Odd { score, new, words: words.clone(), operation: Some(watch.key.operation.clone()) };
                 let there = odd.entry(watch.service).or_default();
@@ -205,7 +212,12 @@ impl Watch {
                     for callee in self.services_below(&which, watch.service) {
                         let there = uncalled.entry(callee).or_default();
                         if UNCALLED_WEIGHT * score > there.score {
-                            *there = Odd { score: UNCALLED_WEIGHT * score, new: false, words: words.clone(), operation: None };
+                            *there = Odd {
+                                score: UNCALLED_WEIGHT * score,
+                                new: false,
+                                words: words.clone(),
+                                operation: None,
+                            };
                         }
                     }
                 }
@@ -278,7 +290,8 @@ impl Watch {
     fn added(&self, window: TimeWindow) -> BTreeMap<(u32, Place), f64> {
         let mut added: BTreeMap<(u32, Place), f64> = BTreeMap::new();
         for (root, spent) in self.paths.sum(window) {
-            let Some(watch) = self.keys.get(root as usize).filter(|watch| watch.structure.roots >= LEAST_SAMPLES) else {
+            let Some(watch) = self.keys.get(root as usize).filter(|watch| watch.structure.roots >= LEAST_SAMPLES)
+            else {
                 continue;
             };
             for (contributor, us) in &spent.contributions {
@@ -330,7 +343,8 @@ impl Watch {
         };
         let mut best: Option<(f64, Counterfactual)> = None;
         for (root, spent) in self.paths.sum(window) {
-            let Some(watch) = self.keys.get(root as usize).filter(|watch| watch.structure.roots >= LEAST_SAMPLES) else {
+            let Some(watch) = self.keys.get(root as usize).filter(|watch| watch.structure.roots >= LEAST_SAMPLES)
+            else {
                 continue;
             };
             let observed: u64 =

@@ -268,9 +268,8 @@ impl Book {
             changes.push(if running.active { Change::IncidentChanged(told) } else { Change::IncidentOpened(told) });
             running.active = true;
         }
-        self.incidents.retain(|running| {
-            running.active || running.incident.closed.is_some_and(|closed| at.since(closed) <= GAP)
-        });
+        self.incidents
+            .retain(|running| running.active || running.incident.closed.is_some_and(|closed| at.since(closed) <= GAP));
     }
 }
 

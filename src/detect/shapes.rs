@@ -71,7 +71,8 @@ impl Shapes {
             return (set, AlertKind::NewChild, unknown);
         }
         // The most frequent shape that has all of these and more: what it has more is missing.
-        let larger = self.known.iter().filter(|(known, _)| known.len() > set.len() && set.iter().all(|k| known.contains(k)));
+        let larger =
+            self.known.iter().filter(|(known, _)| known.len() > set.len() && set.iter().all(|k| known.contains(k)));
         let missing = larger
             .max_by_key(|(_, count)| **count)
             .map(|(known, _)| known.iter().filter(|key| !has.contains(key)).cloned().collect::<Vec<_>>());
@@ -110,9 +111,20 @@ impl Shapes {
                 let Some(raises) = test.weigh(window, log10_chance) else { continue };
                 let severity = if share >= 0.5 { Severity::Sev2 } else { Severity::Sev3 };
                 let mut finding = test.finding(
-                    subject, *kind, severity, window, (n, k), p, self.calls, rho, log10_chance, raises, ring,
+                    subject,
+                    *kind,
+                    severity,
+                    window,
+                    (n, k),
+                    p,
+                    self.calls,
+                    rho,
+                    log10_chance,
+                    raises,
+                    ring,
                 );
-                finding.detail = which.iter().map(|key| format!("{}:{}", key.service, key.operation)).collect::<Vec<_>>().join(", ");
+                finding.detail =
+                    which.iter().map(|key| format!("{}:{}", key.service, key.operation)).collect::<Vec<_>>().join(", ");
                 tell(finding);
             }
         }

@@ -560,14 +560,7 @@ impl Test {
         self.log10_alpha
     }
 
-    fn times(
-        &self,
-        subject: SubjectId,
-        kind: AlertKind,
-        track: &Track,
-        samples: u64,
-        tell: &mut dyn FnMut(Finding),
-    ) {
+    fn times(&self, subject: SubjectId, kind: AlertKind, track: &Track, samples: u64, tell: &mut dyn FnMut(Finding)) {
         if samples < LEAST_SAMPLES || !track.is_hot(self.at - WINDOWS.last().copied().unwrap_or_default()) {
             return;
         }
@@ -629,7 +622,19 @@ impl Test {
                 excess if excess >= 0.2 => Severity::Sev2,
                 _ => Severity::Sev3,
             };
-            tell(self.finding(subject, AlertKind::Errors, severity, window, (counts.n, k), p, samples, rho, log10_chance, raises, &track.ring));
+            tell(self.finding(
+                subject,
+                AlertKind::Errors,
+                severity,
+                window,
+                (counts.n, k),
+                p,
+                samples,
+                rho,
+                log10_chance,
+                raises,
+                &track.ring,
+            ));
         }
     }
 
@@ -670,7 +675,9 @@ impl Test {
     }
 
     fn orphans(&self, subject: SubjectId, key: &KeyWatch, tell: &mut dyn FnMut(Finding)) {
-        if key.structure.calls < LEAST_SAMPLES || !key.orphans.is_hot(self.at - WINDOWS.last().copied().unwrap_or_default()) {
+        if key.structure.calls < LEAST_SAMPLES
+            || !key.orphans.is_hot(self.at - WINDOWS.last().copied().unwrap_or_default())
+        {
             return;
         }
         let calls = key.structure.calls;
@@ -684,7 +691,19 @@ impl Test {
             let rho = Spread::default().rho(p);
             let log10_chance = chance::log10_at_least(k, counts.n, p, chance::concentration(rho, calls));
             let Some(raises) = self.weigh(window, log10_chance) else { continue };
-            tell(self.finding(subject, AlertKind::BrokenContext, Severity::Sev3, window, (counts.n, k), p, calls, rho, log10_chance, raises, &key.orphans.ring));
+            tell(self.finding(
+                subject,
+                AlertKind::BrokenContext,
+                Severity::Sev3,
+                window,
+                (counts.n, k),
+                p,
+                calls,
+                rho,
+                log10_chance,
+                raises,
+                &key.orphans.ring,
+            ));
         }
     }
 
@@ -705,7 +724,19 @@ impl Test {
                 let rho = Spread::default().rho(p);
                 let log10_chance = chance::log10_at_least(k, n.max(k), p, chance::concentration(rho, calls));
                 let Some(raises) = self.weigh(window, log10_chance) else { continue };
-                let mut finding = self.finding(subject, AlertKind::NewMessage, Severity::Sev3, window, (n.max(k), k), p, calls, rho, log10_chance, raises, ring);
+                let mut finding = self.finding(
+                    subject,
+                    AlertKind::NewMessage,
+                    Severity::Sev3,
+                    window,
+                    (n.max(k), k),
+                    p,
+                    calls,
+                    rho,
+                    log10_chance,
+                    raises,
+                    ring,
+                );
                 finding.detail = message.to_string();
                 tell(finding);
             }

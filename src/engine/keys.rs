@@ -149,8 +149,7 @@ impl Keys {
         }
         for entry in &mut self.entries {
             entry.baseline = generation.durations(&entry.key).cloned();
-            entry.is_parent |=
-                generation.series.contains_key(&SeriesKey::new(entry.key.clone(), Measure::SelfTime));
+            entry.is_parent |= generation.series.contains_key(&SeriesKey::new(entry.key.clone(), Measure::SelfTime));
         }
     }
 

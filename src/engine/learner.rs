@@ -88,7 +88,8 @@ impl Learner {
 
     /// The critical path is learnt with the root: a trace that grows later is not learnt twice.
     fn path(&mut self, observed: &Observed) {
-        let Some(root) = observed.root.and_then(|root| observed.spans.get(root as usize)).filter(|root| root.fresh) else {
+        let Some(root) = observed.root.and_then(|root| observed.spans.get(root as usize)).filter(|root| root.fresh)
+        else {
             return;
         };
         let calls = self.calls.entry(root.key).or_default();

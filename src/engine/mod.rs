@@ -16,8 +16,8 @@ use std::sync::Arc;
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
 use crate::detect::{self, Book, Change, Support, Verdict, Watch};
 use crate::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Span, SpanId, SpanKey,
-    Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Span, SpanId,
+    SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 

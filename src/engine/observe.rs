@@ -16,7 +16,8 @@ const MESSAGE_LENGTH: usize = 120;
 /// Lays a trace out and numbers what is in it. Of the spans, `fresh` (ascending) are those not observed before.
 pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys) -> Observed {
     let shape = shape(trace);
-    let numbers: Vec<u32> = shape.rows.iter().map(|row| trace.spans.get(row.span).map_or(0, |span| keys.index(&span.key))).collect();
+    let numbers: Vec<u32> =
+        shape.rows.iter().map(|row| trace.spans.get(row.span).map_or(0, |span| keys.index(&span.key))).collect();
     let services: Vec<u32> = numbers.iter().map(|number| keys.service_of(*number)).collect();
     let below = Below::of(&shape);
     let mut spans: Vec<Observation> = Vec::with_capacity(shape.rows.len());
@@ -42,8 +43,10 @@ pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys) -> Observed {
             (Some(callee), SpanKind::Unspecified) if same_service_parent => Place::Edge(callee),
             _ => Place::Node,
         };
-        let child_failed =
-            below.of_row(at).iter().any(|child| trace.spans.get(shape.rows[*child as usize].span).is_some_and(|c| c.error));
+        let child_failed = below
+            .of_row(at)
+            .iter()
+            .any(|child| trace.spans.get(shape.rows[*child as usize].span).is_some_and(|c| c.error));
         let error_origin = span.error && !child_failed;
         spans.push(Observation {
             key,
@@ -119,9 +122,10 @@ impl Below {
 
 fn contributions(shape: &TraceShape, spans: &[Observation], services: &[u32]) -> Vec<((u32, Place), u64)> {
     let own = shape.rows.iter().zip(spans).map(|(row, span)| ((span.key, span.place), row.critical_time().0));
-    let waits = shape.waits.iter().filter(|wait| wait.critical).filter_map(|wait| {
-        Some(((spans.get(wait.from)?.key, Place::Edge(*services.get(wait.to)?)), wait.length().0))
-    });
+    let waits =
+        shape.waits.iter().filter(|wait| wait.critical).filter_map(|wait| {
+            Some(((spans.get(wait.from)?.key, Place::Edge(*services.get(wait.to)?)), wait.length().0))
+        });
     let mut sums: BTreeMap<(u32, Place), u64> = BTreeMap::new();
     for (contributor, us) in own.chain(waits).filter(|(_, us)| *us > 0) {
         *sums.entry(contributor).or_default() += us;

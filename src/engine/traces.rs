@@ -220,8 +220,7 @@ impl Traces {
         for Settled { trace, start, end, mut spans } in settled {
             spans.sort_unstable();
             let due = now + REMEMBER_RESTORED;
-            let seen =
-                Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt: true, due };
+            let seen = Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt: true, due };
             self.seen.insert(trace, seen);
             self.due.insert((due, trace));
         }

@@ -43,8 +43,8 @@ pub(super) fn contributors<'a>(trace: &'a Trace, shape: &TraceShape) -> Vec<Cont
 
 #[cfg(test)]
 mod tests {
-    use crate::detect::trace::{shape, tests::*};
     use super::*;
+    use crate::detect::trace::{shape, tests::*};
     use crate::domain::SpanKind;
 
     #[test]

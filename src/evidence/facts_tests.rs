@@ -1,7 +1,7 @@
 //! What is said of an order that went wrong.
 
-use crate::detect::trace::tests::{span, trace};
 use super::*;
+use crate::detect::trace::tests::{span, trace};
 use crate::domain::{AnomalyId, Attributes, HourOfWeek, MetricKind, Severity, SpanId, SpanKind, Timestamp, TraceId};
 
 pub(in crate::evidence) fn anomaly(span: &Span) -> Anomaly {

@@ -5,8 +5,8 @@
 //! and without the characters that could close the fence or open a chat template's control token.
 
 use super::redact::{is_secret_key, redact};
-use crate::detect::trace::shape;
 use super::summary::summary;
+use crate::detect::trace::shape;
 use crate::domain::{Anomaly, Trace, text};
 
 /// What a prompt is made from.

@@ -51,8 +51,8 @@ fn line(what: &str, row: usize, shape: &TraceShape, span: &Span) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::detect::trace::{shape, tests::*};
     use super::*;
+    use crate::detect::trace::{shape, tests::*};
     use crate::domain::SpanKind;
 
     #[test]

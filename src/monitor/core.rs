@@ -142,12 +142,7 @@ impl Core {
         if generation.number > 0 {
             self.step(Input::GenerationMade(Arc::new(generation)));
         }
-        self.step(Input::Resumed(Box::new(Resumed {
-            ledger,
-            live_from,
-            anomalies,
-            ..Resumed::default()
-        })));
+        self.step(Input::Resumed(Box::new(Resumed { ledger, live_from, anomalies, ..Resumed::default() })));
         Ok(beginning)
     }
 

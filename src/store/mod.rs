@@ -28,8 +28,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::baseline::{
-    DayRow, Facet, Generation, KeyBaseline, KeyBuilder, KeyStructure, Learnt, Ledger, SeriesKey, Sketch, Spread, Structure,
-    unite,
+    DayRow, Facet, Generation, KeyBuilder, KeyStructure, Learnt, Ledger, SeriesKey, Sketch, Spread, Structure, unite,
 };
 use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, SpanKey, Subject, Timestamp, UtcHour};
 
@@ -221,7 +220,12 @@ impl Store {
             read(b"w")?.and_then(|value| record::open(&value).and_then(record::read_windows)).unwrap_or_default();
         let settled =
             read(b"t")?.and_then(|value| record::open(&value).and_then(record::read_settled)).unwrap_or_default();
-        Ok(Ledger { known, settled, samples, keys: inner.ids.keys().filter(|series| series.is_duration()).map(|series| series.key.clone()).collect() })
+        Ok(Ledger {
+            known,
+            settled,
+            samples,
+            keys: inner.ids.keys().filter(|series| series.is_duration()).map(|series| series.key.clone()).collect(),
+        })
     }
 
     /// Writes what was learnt: all of it or nothing.
@@ -328,7 +332,9 @@ impl Store {
         bucket: HourOfWeek,
         builder: &mut KeyBuilder,
     ) -> Result<Sketch, StoreError> {
-        let Some(id) = self.lock().ids.get(&SeriesKey::duration(key.clone())).copied() else { return Ok(Sketch::default()) };
+        let Some(id) = self.lock().ids.get(&SeriesKey::duration(key.clone())).copied() else {
+            return Ok(Sketch::default());
+        };
         self.read_slices(id, builder)?;
         let sketch = builder.distribution(level, bucket);
         builder.clear();

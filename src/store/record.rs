@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::baseline::{
-    Cell, CutOff, Exceeding, Facet, Generation, KeyBaseline, KeyStructure, Measure, SeriesKey, Settled, Spread, Structure,
+    Cell, CutOff, Exceeding, Facet, Generation, KeyBaseline, KeyStructure, Measure, SeriesKey, Settled, Spread,
+    Structure,
 };
 use crate::domain::{HourOfWeek, Level, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId};
 

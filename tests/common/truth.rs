@@ -35,7 +35,8 @@ pub fn compare(generation: &Generation, truth: Truth) {
             continue;
         }
         samples.sort_unstable();
-        let (level, cell) = generation.answer(&key, bucket).unwrap_or_else(|| panic!("{key} {bucket}"));
+        let (level, cell) =
+            generation.durations(&key).and_then(|b| b.answer(bucket)).unwrap_or_else(|| panic!("{key} {bucket}"));
         assert_eq!((level, cell.samples), (Level::HourOfWeek, samples.len() as u64), "{key} {bucket}");
         let mean = samples.iter().sum::<u64>() as f64 / samples.len() as f64;
         let variance = samples.iter().map(|us| (*us as f64 - mean).powi(2)).sum::<f64>() / samples.len() as f64;

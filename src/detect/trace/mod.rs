@@ -4,6 +4,6 @@ mod forest;
 mod path;
 mod shape;
 
-pub use shape::{Row, TraceShape, Wait, shape};
 #[cfg(test)]
 pub(crate) use shape::tests;
+pub use shape::{Row, TraceShape, Wait, shape};

@@ -164,13 +164,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::domain::{Attributes, Span, SpanId, SpanKey, SpanKind, TraceId};
 
-    pub(crate) fn span(
-        id: u64,
-        parent: u64,
-        key: (&str, &str, SpanKind),
-        start: i64,
-        duration: u64,
-    ) -> Span {
+    pub(crate) fn span(id: u64, parent: u64, key: (&str, &str, SpanKind), start: i64, duration: u64) -> Span {
         Span {
             id: SpanId(id),
             parent: (parent != 0).then_some(SpanId(parent)),
