@@ -17,7 +17,7 @@ const FORGOTTEN: Micros = Micros::from_secs(900);
 /// Evidence of a long incident is that of its newest part: no more is kept.
 const LONGEST_EVIDENCE: Micros = Micros::from_secs(1_500);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Open {
     alert: Alert,
     quiet: u32,
@@ -25,7 +25,7 @@ struct Open {
     length: Micros,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Running {
     incident: Incident,
     /// Services of its alerts.
@@ -46,7 +46,7 @@ pub enum Change {
 }
 
 /// Everything that is open.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     alerts: BTreeMap<TrackId, Open>,
     incidents: Vec<Running>,
