@@ -21,8 +21,6 @@ const LONGEST_EVIDENCE: Micros = Micros::from_secs(1_500);
 struct Open {
     alert: Alert,
     quiet: u32,
-    /// The window that raised it, where that is a long one: it keeps the alert open as long as it is hot.
-    length: Micros,
 }
 
 #[derive(Debug, Clone)]
@@ -150,8 +148,7 @@ impl Book {
             running.incident.alerts.push(alert.id);
         }
         changes.push(Change::AlertRaised(Box::new(alert.clone())));
-        let length = finding.arithmetic.window.length();
-        self.alerts.insert(finding.track, Open { alert, quiet: 0, length });
+        self.alerts.insert(finding.track, Open { alert, quiet: 0 });
         incident
     }
 
@@ -216,10 +213,12 @@ impl Book {
         let mut changed = BTreeSet::new();
         let mut closed = Vec::new();
         for (track, open) in self.alerts.iter_mut().filter(|(track, _)| !seen.contains(track)) {
-            if watch.is_speaking(*track, at) {
+            // What did not come has come.
+            if track.kind == AlertKind::Absence {
+                open.quiet = QUIET_POLLS;
+            } else if watch.is_speaking(*track, at) {
                 open.quiet += 1;
             }
-            let _ = open.length;
             if open.quiet >= QUIET_POLLS || at.since(open.alert.last_seen) >= FORGOTTEN {
                 closed.push(*track);
             }

@@ -182,7 +182,7 @@ impl Engine {
             live: Learner::default(),
             pending: BTreeMap::new(),
             released: Timestamp::default(),
-            watch: Watch::new(detect.clone()),
+            watch: Watch::new(detect.clone(), baseline.calendar()),
             book: Book::default(),
             support: Support::default(),
             judged_to: None,
@@ -332,7 +332,7 @@ impl Engine {
     }
 
     fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], is_live: bool) {
-        let observed = observe(trace, fresh, &mut self.keys);
+        let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
         self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
         let Self { keys, calendar, watch, .. } = self;
         watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
@@ -351,7 +351,7 @@ impl Engine {
         for trace in traces {
             let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
             fresh.sort_unstable();
-            let observed = observe(trace, &fresh, &mut self.keys);
+            let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
             self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
             let Self { keys, calendar, watch, .. } = self;
             watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
@@ -406,7 +406,7 @@ impl Engine {
         let unlearnt = trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id));
         let mut fresh: Vec<SpanId> = unlearnt.map(|span| span.id).collect();
         fresh.sort_unstable();
-        let observed = observe(trace, &fresh, &mut self.keys);
+        let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
         self.history.learn(&observed, &mut self.keys);
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
