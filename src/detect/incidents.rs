@@ -263,6 +263,10 @@ impl Book {
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));
             incident.counterfactual = culprit.and_then(|service| watch.counterfactual(window, &service));
             incident.title = title(incident, &alerts);
+            if !running.active && incident.raised < at {
+                // What had closed goes on: it is raised anew, for whoever was told that it was over.
+                incident.raised = at;
+            }
             let told = Box::new(incident.clone());
             changes.push(if running.active { Change::IncidentChanged(told) } else { Change::IncidentOpened(told) });
             running.active = true;
