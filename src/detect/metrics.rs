@@ -61,7 +61,9 @@ impl Metrics {
             return;
         }
         gauge.recent.push_back((at, value, quiet));
-        while let Some((_, old, was_quiet)) = gauge.recent.pop_front_if(|(then, ..)| at.since(*then) > YOUNG) {
+        while let Some((_, old, was_quiet)) = gauge.recent.front().copied().filter(|(then, ..)| at.since(*then) > YOUNG)
+        {
+            gauge.recent.pop_front();
             if was_quiet {
                 gauge.learn(old);
             }

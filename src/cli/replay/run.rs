@@ -132,7 +132,8 @@ impl Replay<'_> {
 
     /// Metrics that were scraped by then.
     fn take_metrics(&mut self, to: Timestamp) {
-        while let Some(next) = self.readings.pop_front_if(|reading| reading.at <= to) {
+        while let Some(next) = self.readings.front().filter(|reading| reading.at <= to).cloned() {
+            self.readings.pop_front();
             let at = next.at;
             self.offline.take_metrics(vec![next], at);
         }
