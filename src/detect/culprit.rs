@@ -30,8 +30,10 @@ const UNCALLED_WEIGHT: f64 = 0.45;
 /// An odd shape above another odd one is its consequence.
 const CONSEQUENCE: f64 = 0.3;
 const MOST_SUSPECTS: usize = 10;
-/// Metrics that left their own baseline support a suspect that has other evidence, and outweigh a weak one.
+/// Metrics that left their own baseline support a suspect that has other evidence, and outweigh a weak one; without any,
+/// they are a hint.
 const METRIC_WEIGHT: f64 = 1.5;
+const METRIC_ALONE: f64 = 0.1;
 /// Who is silent while its callers are not explains whatever they do instead; traffic that others send explains slowness.
 const SILENT_SCORE: f64 = 2.0;
 const SURGE_SCORE: f64 = 1.0;
@@ -123,7 +125,7 @@ impl Watch {
                     }
                 }
                 if let Some((weight, words)) = support.get(service) {
-                    score += METRIC_WEIGHT * weight;
+                    score += if score > 0.0 { METRIC_WEIGHT } else { METRIC_ALONE } * weight;
                     clauses.push(words.clone());
                 }
                 let hair = evidence.iter().filter(|e| e.touches(number)).map(|e| e.z).fold(0.0, f64::max);

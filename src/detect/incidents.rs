@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, Micros, Subject, TimeWindow, Timestamp};
 
-use super::culprit::Support;
+use super::metrics::Metrics;
 use super::watch::{Finding, SubjectId, TrackId, Watch};
 
 /// Quiet polls in a row that close an alert.
@@ -74,7 +74,7 @@ impl Book {
     }
 
     /// Takes what a round of tests found.
-    pub fn update(&mut self, at: Timestamp, findings: Vec<Finding>, watch: &Watch, support: &Support) -> Vec<Change> {
+    pub fn update(&mut self, at: Timestamp, findings: Vec<Finding>, watch: &Watch, metrics: &Metrics) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut changed: BTreeSet<IncidentId> = BTreeSet::new();
         let mut seen: BTreeSet<TrackId> = BTreeSet::new();
@@ -91,19 +91,19 @@ impl Book {
             }
         }
         changed.extend(self.close_quiet(at, &seen, watch, &mut changes));
-        self.settle(at, &changed, watch, support, &mut changes);
+        self.settle(at, &changed, watch, metrics, &mut changes);
         changes
     }
 
     /// The data ends here: everything open is closed as it was last seen.
-    pub fn close_all(&mut self, at: Timestamp, watch: &Watch, support: &Support) -> Vec<Change> {
+    pub fn close_all(&mut self, at: Timestamp, watch: &Watch, metrics: &Metrics) -> Vec<Change> {
         let mut changes = Vec::new();
         let changed: BTreeSet<IncidentId> = self.alerts.values().map(|open| open.alert.incident).collect();
         for (_, mut open) in std::mem::take(&mut self.alerts) {
             open.alert.closed = Some(at);
             changes.push(Change::AlertClosed(Box::new(open.alert)));
         }
-        self.settle(at, &changed, watch, support, &mut changes);
+        self.settle(at, &changed, watch, metrics, &mut changes);
         self.incidents.clear();
         changes
     }
@@ -239,7 +239,7 @@ impl Book {
         at: Timestamp,
         changed: &BTreeSet<IncidentId>,
         watch: &Watch,
-        support: &Support,
+        metrics: &Metrics,
         changes: &mut Vec<Change>,
     ) {
         for running in self.incidents.iter_mut().filter(|running| changed.contains(&running.incident.id)) {
@@ -259,10 +259,14 @@ impl Book {
             incident.last_seen = alerts.iter().map(|alert| alert.last_seen).max().unwrap_or(at);
             let from = alerts.iter().map(|alert| alert.onset).min().unwrap_or(incident.onset);
             let window = TimeWindow::new(from.max(at - LONGEST_EVIDENCE), at);
-            incident.suspects = watch.suspects(window, support);
+            incident.suspects = watch.suspects(window, &metrics.support(window));
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));
             incident.counterfactual = culprit.and_then(|service| watch.counterfactual(window, &service));
             incident.title = title(incident, &alerts);
+            if !running.active && incident.raised < at {
+                // What had closed goes on: it is raised anew, for whoever was told that it was over.
+                incident.raised = at;
+            }
             let told = Box::new(incident.clone());
             changes.push(if running.active { Change::IncidentChanged(told) } else { Change::IncidentOpened(told) });
             running.active = true;

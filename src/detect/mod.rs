@@ -3,6 +3,7 @@
 pub mod chance;
 mod culprit;
 mod incidents;
+mod metrics;
 mod observation;
 mod paths;
 mod rates;
@@ -14,6 +15,7 @@ mod watch;
 
 pub use culprit::Support;
 pub use incidents::{Book, Change};
+pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
 pub use settings::Settings;
 pub use watch::{Finding, SubjectId, TrackId, WINDOWS, Watch};

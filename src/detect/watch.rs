@@ -42,9 +42,9 @@ const RARELY: u64 = 50;
 const EXTREME_TIMES: f64 = 1.5;
 
 /// The odds at which an alert is raised while an hour or less of history is known. No baseline of minutes can keep a
-/// promise for a week, and at the start a missed fault costs more than a look; with ρ assumed as it is then, one in 800
+/// promise for a week, and at the start a missed fault costs more than a look; with ρ assumed as it is then, one in 1000
 /// leaves a few looks an hour on a system whose traffic changes in kind.
-const YOUNG_LOG10_ALPHA: f64 = -2.9;
+const YOUNG_LOG10_ALPHA: f64 = -3.0;
 const YOUNG: Micros = Micros::from_secs(3_600);
 const WEEK: Micros = Micros::from_secs(604_800);
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
-use crate::detect::{self, Book, Change, Support, Verdict, Watch};
+use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
 use crate::domain::{
     Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
     SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
@@ -56,10 +56,22 @@ pub enum Input {
     TraceFetched(Box<Trace>),
     /// The data has a gap that ends here: what follows does not continue what was before.
     GapEnded(Timestamp),
-    /// What metrics say of services, from now on.
-    MetricsJudged(Support),
+    /// Resource metrics, as they were scraped.
+    MetricsPolled(Vec<MetricReading>),
     /// Time passed: traces may have settled. With `commit`, give out everything that was learnt.
     TimePassed { commit: bool },
+}
+
+/// One value of one metric of one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricReading {
+    pub service: Arc<str>,
+    pub name: Arc<str>,
+    pub at: Timestamp,
+    /// Finite.
+    pub value: f64,
+    /// It comes from a time that is known to be normal.
+    pub normal: bool,
 }
 
 /// What earlier runs left behind.
@@ -122,7 +134,7 @@ pub struct Engine {
     history: Learner,
     watch: Watch,
     book: Book,
-    support: Support,
+    metrics: Metrics,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -184,7 +196,7 @@ impl Engine {
             released: Timestamp::default(),
             watch: Watch::new(detect.clone(), baseline.calendar()),
             book: Book::default(),
-            support: Support::default(),
+            metrics: Metrics::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -272,7 +284,7 @@ impl Engine {
             }
             Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
-            Input::MetricsJudged(support) => self.support = support,
+            Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::TimePassed { commit } => {
                 self.pass_time(now);
                 if commit {
@@ -435,7 +447,7 @@ impl Engine {
         }
         self.judged_to = Some(at);
         let findings = self.watch.findings(at);
-        let changes = self.book.update(at, findings, &self.watch, &self.support);
+        let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
         let spreads = self.watch.tally(at, self.book.is_quiet());
         self.live.spread(spreads);
@@ -454,7 +466,7 @@ impl Engine {
 
     fn begin_after_gap(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         let last = self.judged_to.unwrap_or(at);
-        let changes = self.book.close_all(last, &self.watch, &self.support);
+        let changes = self.book.close_all(last, &self.watch, &self.metrics);
         self.record(changes, out);
         self.watch.begin_at(at);
         self.judged_to = None;
@@ -517,8 +529,19 @@ impl Engine {
 
     /// Who may be the cause of what happens in this window, best first, whether or not anything was alerted.
     #[must_use]
-    pub fn suspects(&self, window: TimeWindow, support: &Support) -> Vec<Suspect> {
-        self.watch.suspects(window, support)
+    pub fn suspects(&self, window: TimeWindow) -> Vec<Suspect> {
+        self.watch.suspects(window, &self.metrics.support(window))
+    }
+
+    fn take_metrics(&mut self, readings: &[MetricReading]) {
+        let quiet = self.book.is_quiet();
+        for MetricReading { service, name, at, value, normal } in readings {
+            if *normal {
+                self.metrics.learn(service, name, *value);
+            } else {
+                self.metrics.take(service, name, *at, *value, quiet);
+            }
+        }
     }
 
     /// How long a poll must reach back so that late spans are met, as observed.

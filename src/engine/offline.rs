@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::baseline::{self, DayRow, Generation, KeyBuilder, Learnt, SeriesKey, Structure, unite, watched};
-use crate::detect::{self, Support};
+use crate::detect;
 use crate::domain::{Alert, AlertId, Incident, Micros, Suspect, TimeWindow, Timestamp, Trace, UtcHour};
 
-use super::{Engine, Input, Output};
+use super::{Engine, Input, MetricReading, Output};
 
 /// An engine with a store in memory. Traces come complete, in the order in which their last spans ended.
 #[derive(Debug, Clone)]
@@ -144,9 +144,9 @@ impl Offline {
         self.step(Input::PollEnded(TimeWindow::new(from, now)), now);
     }
 
-    /// What metrics say from now on.
-    pub fn judge_metrics(&mut self, support: Support, now: Timestamp) {
-        self.step(Input::MetricsJudged(support), now);
+    /// Takes resource metrics as they come.
+    pub fn take_metrics(&mut self, readings: Vec<MetricReading>, now: Timestamp) {
+        self.step(Input::MetricsPolled(readings), now);
     }
 
     /// Commits what was learnt while watching, and computes baselines when enough more is known.
@@ -186,8 +186,8 @@ impl Offline {
 
     /// Who may be the cause of what happened in this window, whether or not anything was alerted.
     #[must_use]
-    pub fn suspects(&self, window: TimeWindow, support: &Support) -> Vec<Suspect> {
-        self.engine.suspects(window, support)
+    pub fn suspects(&self, window: TimeWindow) -> Vec<Suspect> {
+        self.engine.suspects(window)
     }
 
     /// Incidents that ended since the last call, each stretch in which one was active by itself, in that order.
