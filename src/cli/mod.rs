@@ -2,7 +2,7 @@
 
 mod completions;
 mod config;
-mod demo;
+pub mod demo;
 mod doctor;
 mod flags;
 mod info;

@@ -17,13 +17,13 @@ const FORGOTTEN: Micros = Micros::from_secs(900);
 /// Evidence of a long incident is that of its newest part: no more is kept.
 const LONGEST_EVIDENCE: Micros = Micros::from_secs(1_500);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Open {
     alert: Alert,
     quiet: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Running {
     incident: Incident,
     /// Services of its alerts.
@@ -44,7 +44,7 @@ pub enum Change {
 }
 
 /// Everything that is open.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     alerts: BTreeMap<TrackId, Open>,
     incidents: Vec<Running>,

@@ -23,7 +23,7 @@ const LEAST_EXCESS: f64 = 0.05;
 const USUAL: f64 = 0.02;
 
 /// The shapes of one key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Shapes {
     calls: u64,
     known: BTreeMap<ChildSet, u64>,

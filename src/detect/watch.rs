@@ -87,7 +87,7 @@ struct Limits {
 }
 
 /// One series, and its limits as they were looked up last: spans of one hour share them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Normal {
     baseline: Option<Arc<KeyBaseline>>,
     looked_up: Option<(HourOfWeek, Option<Limits>)>,
@@ -128,7 +128,7 @@ impl Limits {
 }
 
 /// Counts of one subject in one respect, and how its minutes vary.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Track {
     pub(super) ring: Ring,
     /// As learnt.
@@ -163,7 +163,7 @@ impl Track {
 }
 
 /// One span key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct KeyWatch {
     pub(super) key: SpanKey,
     pub(super) service: u32,
@@ -193,7 +193,7 @@ pub(super) struct KeyWatch {
 }
 
 /// A service's own work, or the time between two services.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Group {
     pub(super) own: Track,
     pub(super) errors: Track,
@@ -205,7 +205,7 @@ pub(super) struct Group {
 }
 
 /// What is watched. See the module's words.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     pub(super) settings: Settings,
     pub(super) calendar: Calendar,

@@ -11,7 +11,7 @@ use crate::domain::{Calendar, HourOfWeek, Span, SpanKey, Timestamp, UtcHour};
 use super::live::LastHour;
 
 /// What is known of one key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub key: SpanKey,
     /// Number of its service.
@@ -29,7 +29,7 @@ pub struct Entry {
 /// grow. Hash order is never looked at.
 const MOST_RAW_NAMES: usize = 20_000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Keys {
     entries: Vec<Entry>,
     services: Vec<Arc<str>>,

@@ -23,7 +23,7 @@ enum Kept {
 }
 
 /// What a key's calls were besides their durations, by numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Calls {
     counts: KeyStructure,
     shapes: BTreeMap<Vec<u32>, u64>,
@@ -31,7 +31,7 @@ struct Calls {
 }
 
 /// Collects samples until they are committed. Hash order is never looked at: what comes out is sorted by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Learner {
     slices: HashMap<(u32, Kept, UtcHour), Slice, RandomState>,
     calls: HashMap<u32, Calls, RandomState>,
@@ -39,7 +39,7 @@ pub struct Learner {
 }
 
 /// What was collected, under its names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Collected {
     pub slices: BTreeMap<(SeriesKey, UtcHour), Slice>,
     pub structure: Structure,

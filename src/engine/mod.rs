@@ -16,8 +16,8 @@ use std::sync::Arc;
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
 use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
 use crate::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Span, SpanId,
-    SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
+    SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -116,7 +116,7 @@ pub struct Distribution {
 }
 
 /// See [`Engine::step`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     baseline: baseline::Settings,
     detect: detect::Settings,
@@ -145,13 +145,13 @@ pub struct Engine {
     distribution: Option<Distribution>,
     back_fill: BackFill,
     counters: Counters,
-    /// Traces come complete: none has to settle, and no screen is told.
+    /// Traces come complete: none has to settle, no screen is told, and single spans are counted, not recorded.
     complete: bool,
     /// What was watched of such data and is not learnt yet.
     watched: Vec<TimeWindow>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Counters {
     started: Option<Timestamp>,
     /// Where the first poll began: rates are taken from there on.
@@ -159,7 +159,18 @@ struct Counters {
     poll_interval: Micros,
     spans: u64,
     anomalies: u64,
+    /// Minutes with at least one SEV1 span, and the last of them.
+    severe_minutes: (u64, Option<i64>),
     trace_starts: live::LastHour,
+}
+
+impl Counters {
+    fn count_severe(&mut self, severity: Severity, now: Timestamp) {
+        let minute = Some(minute_of(now));
+        if severity == Severity::Sev1 && self.severe_minutes.1 < minute {
+            self.severe_minutes = (self.severe_minutes.0 + 1, minute);
+        }
+    }
 }
 
 /// A span that ends later than this after now comes from a clock that is wrong.
@@ -371,8 +382,12 @@ impl Engine {
             return;
         };
         if let Verdict::Exceeded(exceedance) = detect::judge(span, level, cell) {
-            let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;
+            self.counters.count_severe(exceedance.severity, now);
+            if self.complete {
+                return;
+            }
+            let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.groups.add(key, &anomaly, span.end().min(now), entry.judged);
             match self.keeping.decide(key, &anomaly, &self.detect) {
                 Keep::No => {}
@@ -539,6 +554,12 @@ impl Engine {
     #[must_use]
     pub fn known(&self) -> &[TimeWindow] {
         &self.ledger.known
+    }
+
+    /// In how many minutes at least one span was SEV1.
+    #[must_use]
+    pub const fn severe_minutes(&self) -> u64 {
+        self.counters.severe_minutes.0
     }
 
     #[must_use]

@@ -40,7 +40,7 @@ impl Seen {
 }
 
 /// Memory of recent traces.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Traces {
     seen: BTreeMap<TraceId, Seen>,
     due: BTreeSet<(Timestamp, TraceId)>,
@@ -55,7 +55,7 @@ struct Poll {
 }
 
 /// How long after a span's end it becomes visible, as far as polling can tell.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lag {
     observed: Sketch,
     previous_poll: Option<Poll>,

@@ -255,27 +255,7 @@ impl Core {
 #[must_use]
 pub fn recalculation_due(settings: &baseline::Settings, made_at: Option<Timestamp>, now: Timestamp) -> bool {
     let Some(made_at) = made_at else { return false };
-    made_at < last_scheduled(settings, now)
-}
-
-/// The newest moment at or before `now` at which the nightly recalculation was to run.
-#[must_use]
-pub fn last_scheduled(settings: &baseline::Settings, now: Timestamp) -> Timestamp {
-    use chrono::{DateTime, Days, TimeZone};
-    let zone = settings.calendar().zone();
-    let minute = settings.recalculation_minute().unwrap_or(0);
-    let Some(utc) = DateTime::from_timestamp(now.secs(), 0) else { return now };
-    let today = utc.with_timezone(&zone).date_naive();
-    // Where the clocks skip that time, the night before stands in; where it comes twice, the first.
-    (0..3)
-        .filter_map(|back| {
-            let day = today.checked_sub_days(Days::new(back))?;
-            let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
-            let at = zone.from_local_datetime(&local).earliest()?;
-            Some(Timestamp::from_secs(at.timestamp()))
-        })
-        .find(|at| *at <= now)
-        .unwrap_or(now)
+    made_at < settings.last_recalculation(now)
 }
 
 #[cfg(test)]
@@ -292,7 +272,7 @@ mod tests {
     fn the_nightly_recalculation_is_caught_up_after_downtime() {
         let berlin = baseline::Settings { zone: "Europe/Berlin".into(), ..baseline::Settings::default() };
         let now = at("2026-11-20T03:30:00Z"); // 04:30 in Berlin
-        assert_eq!(last_scheduled(&berlin, now), at("2026-11-20T03:10:00Z"));
+        assert_eq!(berlin.last_recalculation(now), at("2026-11-20T03:10:00Z"));
         assert!(recalculation_due(&berlin, Some(at("2026-11-19T03:10:00Z")), now));
         assert!(!recalculation_due(&berlin, Some(at("2026-11-20T03:10:01Z")), now));
         assert!(!recalculation_due(&berlin, None, now), "before the first one there is nothing to renew");
@@ -303,6 +283,6 @@ mod tests {
         let settings =
             baseline::Settings { zone: "Europe/Berlin".into(), recalculate_at: "02:30".into(), ..Default::default() };
         let morning = at("2026-03-29T06:00:00Z");
-        assert_eq!(last_scheduled(&settings, morning), at("2026-03-28T01:30:00Z"));
+        assert_eq!(settings.last_recalculation(morning), at("2026-03-28T01:30:00Z"));
     }
 }

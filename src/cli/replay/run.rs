@@ -158,12 +158,7 @@ impl Replay<'_> {
     }
 
     fn line(&self, incident: Incident) -> AlertLine {
-        let alerts = || incident.alerts.iter().filter_map(|id| self.offline.alert(*id));
-        let worst = alerts().min_by(|a, b| {
-            (a.severity, a.worst.log10_chance)
-                .partial_cmp(&(b.severity, b.worst.log10_chance))
-                .unwrap_or(a.id.cmp(&b.id))
-        });
+        let worst = self.offline.worst_alert(&incident);
         AlertLine {
             start: incident.raised,
             end: incident.closed.unwrap_or(incident.last_seen),
