@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use spanwatch::baseline::{Generation, KeyBuilder, Learnt, Settings, Settled, Slice};
+use spanwatch::baseline::{Generation, KeyBuilder, Learnt, SeriesKey, Settings, Settled, Slice, Structure};
 use spanwatch::domain::{
     Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind,
     TimeWindow, Timestamp, TraceId, UtcHour,
@@ -38,9 +38,9 @@ fn window(from_hour: i32, to_hour: i32) -> TimeWindow {
 
 fn learnt(operation: &str, hour: i32, durations: impl IntoIterator<Item = u64>) -> Learnt {
     Learnt {
-        slices: [((key(operation), UtcHour(hour)), slice(durations))].into(),
+        slices: [((SeriesKey::duration(key(operation)), UtcHour(hour)), slice(durations))].into(),
         windows: vec![window(hour, hour + 1)],
-        settled: None,
+        ..Learnt::default()
     }
 }
 
@@ -112,12 +112,18 @@ fn a_generation_comes_back_bit_for_bit() {
     for number in 1..=4 {
         store.learn(&learnt("GET /", 24 * 20_000 + number, (0..600).map(|i| i * i)), true).unwrap();
         let mut builder = KeyBuilder::new(Calendar::utc());
-        let mut keys = BTreeMap::new();
-        for (id, key) in store.keys() {
+        let mut series = BTreeMap::new();
+        for (id, key) in store.series() {
             assert_eq!(store.read_slices(id, &mut builder).unwrap(), 0);
-            keys.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
+            series.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
         }
-        made = Generation { number: number as u64, made_at: Timestamp(i64::from(number)), keys };
+        made = Generation {
+            number: number as u64,
+            made_at: Timestamp(i64::from(number)),
+            series,
+            structure: Arc::new(Structure::default()),
+            watched_s: vec![3_600; HourOfWeek::COUNT],
+        };
         store.save_generation(&made).unwrap();
     }
     drop(store);
