@@ -21,8 +21,6 @@ const LONGEST_EVIDENCE: Micros = Micros::from_secs(1_500);
 struct Open {
     alert: Alert,
     quiet: u32,
-    /// The window that raised it, where that is a long one: it keeps the alert open as long as it is hot.
-    length: Micros,
 }
 
 #[derive(Debug)]
@@ -150,8 +148,7 @@ impl Book {
             running.incident.alerts.push(alert.id);
         }
         changes.push(Change::AlertRaised(Box::new(alert.clone())));
-        let length = finding.arithmetic.window.length();
-        self.alerts.insert(finding.track, Open { alert, quiet: 0, length });
+        self.alerts.insert(finding.track, Open { alert, quiet: 0 });
         incident
     }
 
@@ -216,10 +213,12 @@ impl Book {
         let mut changed = BTreeSet::new();
         let mut closed = Vec::new();
         for (track, open) in self.alerts.iter_mut().filter(|(track, _)| !seen.contains(track)) {
-            if watch.is_speaking(*track, at) {
+            // What did not come has come.
+            if track.kind == AlertKind::Absence {
+                open.quiet = QUIET_POLLS;
+            } else if watch.is_speaking(*track, at) {
                 open.quiet += 1;
             }
-            let _ = open.length;
             if open.quiet >= QUIET_POLLS || at.since(open.alert.last_seen) >= FORGOTTEN {
                 closed.push(*track);
             }
@@ -264,6 +263,10 @@ impl Book {
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));
             incident.counterfactual = culprit.and_then(|service| watch.counterfactual(window, &service));
             incident.title = title(incident, &alerts);
+            if !running.active && incident.raised < at {
+                // What had closed goes on: it is raised anew, for whoever was told that it was over.
+                incident.raised = at;
+            }
             let told = Box::new(incident.clone());
             changes.push(if running.active { Change::IncidentChanged(told) } else { Change::IncidentOpened(told) });
             running.active = true;

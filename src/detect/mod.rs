@@ -5,6 +5,7 @@ mod culprit;
 mod incidents;
 mod observation;
 mod paths;
+mod rates;
 mod ring;
 mod settings;
 mod shapes;

@@ -102,10 +102,6 @@ impl Keys {
         self.services.get(number as usize)
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub fn get(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)
     }

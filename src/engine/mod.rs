@@ -171,7 +171,7 @@ impl Engine {
             live: Learner::default(),
             pending: BTreeMap::new(),
             released: Timestamp::default(),
-            watch: Watch::new(detect.clone()),
+            watch: Watch::new(detect.clone(), baseline.calendar()),
             book: Book::default(),
             support: Support::default(),
             judged_to: None,
@@ -322,7 +322,7 @@ impl Engine {
 
     /// Judges fresh spans; with the time to which they belong, learns them too.
     fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
-        let observed = observe(trace, fresh, &mut self.keys);
+        let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
         self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
         let Self { keys, calendar, watch, .. } = self;
         watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
@@ -338,7 +338,7 @@ impl Engine {
         for trace in traces {
             let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
             fresh.sort_unstable();
-            let observed = observe(trace, &fresh, &mut self.keys);
+            let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
             self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
             let Self { keys, calendar, watch, .. } = self;
             watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
@@ -389,7 +389,7 @@ impl Engine {
         let unlearnt = trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id));
         let mut fresh: Vec<SpanId> = unlearnt.map(|span| span.id).collect();
         fresh.sort_unstable();
-        let observed = observe(trace, &fresh, &mut self.keys);
+        let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
         self.history.learn(&observed, &mut self.keys);
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {

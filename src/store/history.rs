@@ -1,11 +1,11 @@
-//! What happened: anomalies, alerts and incidents, by the time at which each began or was raised.
+//! What happened: anomalies, alerts and incidents, oldest first.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::{Alert, AlertId, Anomaly, AnomalyId, Incident, IncidentId, Severity, TimeWindow, Timestamp};
 
-use super::rows::{anomaly_row, from_time, numbered_row};
+use super::rows::{anomaly_row, from_time, number_row};
 use super::{Store, StoreError, reading, record, writing};
 
 /// What to look for. The default is everything.
@@ -55,7 +55,7 @@ impl Query {
     }
 }
 
-fn insert<T: Serialize>(tree: &sled::Tree, row: Vec<u8>, value: &T) -> Result<(), StoreError> {
+fn insert<T: Serialize>(tree: &sled::Tree, row: &[u8], value: &T) -> Result<(), StoreError> {
     let payload = serde_json::to_vec(value).map_err(writing)?;
     tree.insert(row, record::seal(&payload)).map_err(writing)?;
     Ok(())
@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// When sled cannot write.
     pub fn record_alert(&self, alert: &Alert) -> Result<(), StoreError> {
-        insert(&self.lock().trees()?.alerts, numbered_row(alert.raised, alert.id.0), alert)
+        insert(&self.lock().trees()?.alerts, &number_row(alert.id.0), alert)
     }
 
     /// Writes an incident down as it is now, over what was written of it before. It reaches the disk with the next flush.
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// When sled cannot write.
     pub fn record_incident(&self, incident: &Incident) -> Result<(), StoreError> {
-        insert(&self.lock().trees()?.incidents, numbered_row(incident.raised, incident.id.0), incident)
+        insert(&self.lock().trees()?.incidents, &number_row(incident.id.0), incident)
     }
 
     /// Incidents in the order in which they were opened. Damaged records are left out.
@@ -142,7 +142,7 @@ impl Store {
     /// # Errors
     /// When sled cannot write.
     pub fn record_anomaly(&self, anomaly: &Anomaly) -> Result<(), StoreError> {
-        insert(&self.lock().trees()?.anomalies, anomaly_row(anomaly.start, anomaly.id), anomaly)
+        insert(&self.lock().trees()?.anomalies, &anomaly_row(anomaly.start, anomaly.id), anomaly)
     }
 
     /// Takes an anomaly's record back.

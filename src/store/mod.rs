@@ -10,10 +10,10 @@
 //! | `generations` | number | head of a generation |
 //! | | number key-id | baselines of one key |
 //! | `anomalies` | start, trace, span | an anomaly |
-//! | `alerts` | raised, number | an alert as it was last |
-//! | `incidents` | raised, number | an incident as it was last |
+//! | `alerts` | number | an alert as it was last |
+//! | `incidents` | number | an incident as it was last |
 //!
-//! Numbers in keys are big-endian, so that retention is a range delete. What belongs together is in one tree and written
+//! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written
 //! in one batch.
 
 mod history;

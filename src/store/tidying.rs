@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use crate::baseline::DayRow;
-use crate::domain::{Micros, Timestamp, UtcHour};
+use crate::domain::{Alert, Incident, Micros, Timestamp, UtcHour};
 
 use super::rows::{WHOLE_DAY, day_and_hour, from_time, slice_prefix, slice_row, week_of_row};
 use super::{Settings, Store, StoreError, reading, record, writing};
@@ -11,18 +13,27 @@ use super::{Settings, Store, StoreError, reading, record, writing};
 /// Anomaly rows are also bounded in all: 64 MB at about 600 bytes each.
 const MOST_ANOMALIES: usize = 100_000;
 
-/// Removes rows before `first`, and the first `at_least` whatever their time; but leaves the newest `spared`.
-fn remove_before(tree: &sled::Tree, first: &[u8], at_least: usize, spared: usize) -> Result<(), StoreError> {
+/// Removes the first rows of a tree, as long as `is_old` says so of one; the newest `spared` stay.
+fn remove_first(
+    tree: &sled::Tree,
+    spared: usize,
+    mut is_old: impl FnMut(&[u8], &[u8]) -> bool,
+) -> Result<(), StoreError> {
     let mut batch = sled::Batch::default();
-    let most = tree.len().saturating_sub(spared);
-    for (index, row) in tree.iter().take(most).enumerate() {
-        let (name, _) = row.map_err(reading)?;
-        if name.as_ref() >= first && index >= at_least {
+    for row in tree.iter().take(tree.len().saturating_sub(spared)) {
+        let (name, value) = row.map_err(reading)?;
+        if !is_old(&name, &value) {
             break;
         }
         batch.remove(name);
     }
     tree.apply_batch(batch).map_err(writing)
+}
+
+/// Whether this was last seen before `keep`. A record that cannot be read is told nothing of any more.
+fn ended_before<T: DeserializeOwned>(value: &[u8], last_seen: impl Fn(&T) -> Timestamp, keep: Timestamp) -> bool {
+    let value: Option<T> = record::open(value).and_then(|payload| serde_json::from_slice(payload).ok());
+    value.is_none_or(|value| last_seen(&value) < keep)
 }
 
 impl Store {
@@ -49,13 +60,20 @@ impl Store {
             }
         }
         trees.learnt.apply_batch(batch).map_err(writing)?;
-        let before = |days: u32| from_time(now - Micros::from_secs(u64::from(days) * 86_400));
-        let too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
-        remove_before(&trees.anomalies, &before(keep.anomaly_days), too_many, 0)?;
-        for tree in [&trees.alerts, &trees.incidents] {
-            // The newest stays whatever its age: numbers go on from it.
-            remove_before(tree, &before(keep.alert_days), 0, 1)?;
-        }
+        let days_ago = |days: u32| now - Micros::from_secs(u64::from(days) * 86_400);
+        let first_anomaly = from_time(days_ago(keep.anomaly_days));
+        let mut too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
+        remove_first(&trees.anomalies, 0, |name, _| {
+            let is_one_too_many = too_many > 0;
+            too_many = too_many.saturating_sub(1);
+            is_one_too_many || name < first_anomaly.as_slice()
+        })?;
+        let oldest = days_ago(keep.alert_days);
+        // The newest stays whatever its age: numbers go on from it.
+        remove_first(&trees.alerts, 1, |_, value| ended_before(value, |alert: &Alert| alert.last_seen, oldest))?;
+        remove_first(&trees.incidents, 1, |_, value| {
+            ended_before(value, |incident: &Incident| incident.last_seen, oldest)
+        })?;
         trees.db.flush().map_err(writing)?;
         Ok(())
     }

@@ -22,7 +22,15 @@ pub fn replay(arguments: &ReplayArgs, flags: &Flags) -> Result<ExitCode, Failure
         output::complain(note);
     }
     let offline = Offline::new(&config.baseline, &config.detect, config.monitor.poll_interval());
-    Replay { offline, online: input.learn.is_none(), rank: input.rank.clone(), out: &mut out }.run(input)?;
+    Replay {
+        offline,
+        online: input.learn.is_none(),
+        interval: config.monitor.poll_interval(),
+        goes_on: false,
+        rank: input.rank.clone(),
+        out: &mut out,
+    }
+    .run(input)?;
     out.finish()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -30,6 +38,9 @@ pub fn replay(arguments: &ReplayArgs, flags: &Flags) -> Result<ExitCode, Failure
 struct Replay<'a> {
     offline: Offline,
     online: bool,
+    interval: Micros,
+    /// The next interval continues the last one.
+    goes_on: bool,
     /// Windows not ranked yet.
     rank: Vec<(TimeWindow, String)>,
     out: &'a mut OutFile,
@@ -45,8 +56,12 @@ impl Replay<'_> {
             self.learn(&learn, learn_traces);
         }
         let mut traces = watch_traces.into_iter().peekable();
-        for segment in watch {
-            self.watch(segment, &mut traces)?;
+        let mut segments = watch.into_iter().peekable();
+        while let Some(segment) = segments.next() {
+            // Less than a poll is missing: what follows goes on.
+            let interval = self.interval;
+            let goes_on = segments.peek().is_some_and(|next| next.from <= segment.to + interval);
+            self.watch(segment, goes_on, &mut traces)?;
         }
         self.rank_until(Timestamp(i64::MAX))
     }
@@ -67,9 +82,12 @@ impl Replay<'_> {
     fn watch(
         &mut self,
         segment: TimeWindow,
+        goes_on: bool,
         traces: &mut std::iter::Peekable<impl Iterator<Item = Trace>>,
     ) -> Result<(), Failure> {
-        self.offline.begin(segment.from);
+        if !std::mem::replace(&mut self.goes_on, goes_on) {
+            self.offline.begin(segment.from);
+        }
         let mut learnt = segment.from;
         // A trace that ends after the segment is not known within it.
         while let Some(trace) = traces.next_if(|trace| end(trace) <= segment.to) {
@@ -87,6 +105,9 @@ impl Replay<'_> {
         self.offline.poll_until(segment.to);
         self.offline.poll(segment.to);
         self.rank_until(segment.to)?;
+        if goes_on {
+            return Ok(());
+        }
         self.offline.end();
         if self.online {
             self.offline.learn_on(segment.to);
