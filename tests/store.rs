@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/past.rs"]
+mod past;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +14,12 @@ use spanwatch::baseline::{
     Facet, Generation, KeyBuilder, KeyStructure, Learnt, SeriesKey, Settings, Settled, Slice, Spread, Structure,
 };
 use spanwatch::domain::{
-    Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Calendar, HourOfWeek, Incident, IncidentId,
-    Level, Micros, Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
+    Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, UtcHour,
 };
 use spanwatch::store::{self, Query, Store, StoreError};
+
+use past::{alert, day, hours, incident, node};
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
@@ -160,65 +165,6 @@ fn anomalies_are_kept_in_order_and_for_as_long_as_asked() {
     assert_eq!(store.anomalies_since(day(2)).unwrap(), [anomaly(day(3), 1)]);
 }
 
-const DAY_ZERO: i64 = 1_795_000_000;
-
-fn day(n: i64) -> Timestamp {
-    Timestamp::from_secs(DAY_ZERO + n * 86_400)
-}
-
-fn hours(n: u64) -> Micros {
-    Micros::from_secs(n * 3_600)
-}
-
-/// Raised at `raised`, gone an hour later.
-fn alert(number: u64, raised: Timestamp, severity: Severity, subject: Subject) -> Alert {
-    Alert {
-        id: AlertId(number),
-        incident: IncidentId(number),
-        subject,
-        kind: AlertKind::Duration,
-        severity,
-        onset: raised - Micros::from_secs(20),
-        raised,
-        last_seen: raised + hours(1),
-        closed: Some(raised + hours(1)),
-        worst: Arithmetic {
-            window: TimeWindow::new(raised - Micros::from_secs(20), raised),
-            n: 41,
-            k: 34,
-            expected: 0.4,
-            threshold: Some(Micros::from_millis(480)),
-            log10_chance: -38.2,
-            log10_alpha: -7.0,
-            samples: 5_000,
-            level: Some(Level::HourOfWeek),
-            rho: 0.05,
-        },
-        detail: String::new(),
-        exemplars: vec![TraceId(7)],
-    }
-}
-
-fn incident(number: u64, raised: Timestamp, severity: Severity, services: &[&str]) -> Incident {
-    Incident {
-        id: IncidentId(number),
-        title: format!("{} is slow", services[0]),
-        severity,
-        onset: raised - Micros::from_secs(20),
-        raised,
-        last_seen: raised + hours(1),
-        closed: Some(raised + hours(1)),
-        alerts: vec![AlertId(number)],
-        suspects: Vec::new(),
-        counterfactual: None,
-        services: services.iter().map(|service| Arc::from(*service)).collect(),
-    }
-}
-
-fn node(service: &str) -> Subject {
-    Subject::Node(service.into())
-}
-
 #[test]
 fn alerts_and_incidents_are_found_by_time_service_and_severity() {
     let dir = tempfile::tempdir().unwrap();
@@ -278,7 +224,7 @@ fn alerts_are_kept_for_thirty_days_and_their_numbers_for_ever() {
         store.record_incident(&incident(number, raised, Severity::Sev2, &["cart"])).unwrap();
     }
     let kept = || -> Vec<u64> { store.alerts(&Query::default()).unwrap().iter().map(|a| a.id.0).collect() };
-    store.tidy(day(30) + hours(1), 30, &store::Settings::default()).unwrap();
+    store.tidy(day(30) + hours(2), 30, &store::Settings::default()).unwrap();
     assert_eq!(kept(), [2, 3]);
     store.tidy(day(90), 30, &store::Settings::default()).unwrap();
     assert_eq!((kept(), store.incidents(&Query::default()).unwrap().len()), (vec![3], 1));

@@ -46,6 +46,8 @@ use self::rows::{WHOLE_DAY, day_and_hour, key_row, slice_prefix, slice_row, week
 pub enum StoreError {
     #[error("the store {} is in use by another spanwatch ({owner}); end that one, or choose another place with --store-dir", dir.display())]
     Owned { dir: PathBuf, owner: String },
+    #[error("there is no store in {}; spanwatch makes it when it watches, or choose its place with --store-dir", dir.display())]
+    Absent { dir: PathBuf },
     #[error("the store {} cannot be opened: {why}", dir.display())]
     Unusable { dir: PathBuf, why: String },
     #[error("the store could not be written: {0}; is the disk full?")]
@@ -105,6 +107,15 @@ fn add_structure(tree: &sled::Tree, batch: &mut sled::Batch, learnt: &Learnt) ->
     Ok(())
 }
 
+/// Why files did not open: somebody else has them, or they are damaged.
+fn refused(dir: &Path, why: String) -> StoreError {
+    if !is_locked(&why) {
+        return StoreError::Unusable { dir: dir.to_path_buf(), why };
+    }
+    let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
+    StoreError::Owned { dir: dir.to_path_buf(), owner }
+}
+
 fn reading(error: impl std::fmt::Display) -> StoreError {
     StoreError::Read(error.to_string())
 }
@@ -124,10 +135,7 @@ impl Store {
         let path = dir.join("sled");
         let (trees, notice) = match open_guarded(&path) {
             Ok(trees) => (trees, None),
-            Err(why) if is_locked(&why) => {
-                let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
-                return Err(StoreError::Owned { dir: dir.to_path_buf(), owner });
-            }
+            Err(why) if is_locked(&why) => return Err(refused(dir, why)),
             Err(why) => {
                 let aside = dir.join(format!("sled.unreadable-{}", now.format("%Y%m%dT%H%M%S")));
                 std::fs::rename(&path, &aside)
@@ -144,6 +152,24 @@ impl Store {
         owner::note(dir, now);
         let inner = Inner { trees: Some(trees), ids };
         Ok(Opened { store: Self { dir: dir.to_path_buf(), inner: Arc::new(Mutex::new(inner)) }, notice })
+    }
+
+    /// Opens the store in `dir` for a look at what is kept. One that is not there is not made, and one that cannot be read
+    /// stays where it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] if there is none, [`StoreError::Owned`] if another process has it,
+    /// [`StoreError::Unusable`] if it cannot be read.
+    pub fn open_to_read(dir: &Path, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let path = dir.join("sled");
+        if !path.is_dir() {
+            return Err(StoreError::Absent { dir: dir.to_path_buf() });
+        }
+        let trees = open_guarded(&path).map_err(|why| refused(dir, why))?;
+        let ids = read_ids(&trees)?;
+        owner::note(dir, now);
+        let inner = Inner { trees: Some(trees), ids };
+        Ok(Self { dir: dir.to_path_buf(), inner: Arc::new(Mutex::new(inner)) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
