@@ -340,20 +340,18 @@ impl Engine {
         }
         let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
         fresh.sort_unstable();
-        self.take_settled(trace, &fresh, true);
+        self.take_settled(trace, &fresh, trace.spans.iter().map(|span| span.start).min());
     }
 
-    fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], is_live: bool) {
+    /// Judges fresh spans; with the time to which they belong, learns them too.
+    fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
         let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
         self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
         let Self { keys, calendar, watch, .. } = self;
         watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
-        if !is_live {
-            return;
-        }
-        let start = observed.window.from;
+        let Some(began) = began else { return };
         let learner =
-            if start < self.released { &mut self.live } else { self.pending.entry(minute_of(start)).or_default() };
+            if began < self.released { &mut self.live } else { self.pending.entry(minute_of(began)).or_default() };
         learner.learn(&observed, &mut self.keys);
     }
 
@@ -429,8 +427,8 @@ impl Engine {
     }
 
     fn pass_time(&mut self, now: Timestamp) {
-        for SettledTrace { trace, fresh, is_live } in self.traces.settle_until(now, self.live_from) {
-            self.take_settled(&trace, &fresh, is_live);
+        for SettledTrace { trace, fresh, began, is_live } in self.traces.settle_until(now, self.live_from) {
+            self.take_settled(&trace, &fresh, is_live.then_some(began));
         }
         self.groups.expire(now, self.detect.alert_memory());
         self.keeping.expire(now);

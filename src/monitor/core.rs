@@ -12,7 +12,7 @@ use crate::baseline::{self, KeyBuilder};
 use crate::domain::{Micros, TimeWindow, Timestamp};
 use crate::engine::{Distribution, Engine, Input, Output, Resumed};
 use crate::messages::{Outcome, RecalculationState, UpdateBody};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
 use super::mailbox::Mailbox;
@@ -142,15 +142,24 @@ impl Core {
         if generation.number > 0 {
             self.step(Input::GenerationMade(Arc::new(generation)));
         }
-        self.step(Input::Resumed(Box::new(Resumed { ledger, live_from, anomalies, ..Resumed::default() })));
+        // Whatever goes on is found again within the first polls, and told as new: nobody watched in between.
+        let store::Closed { last_alert, last_incident, .. } = self.store.close_left_open()?;
+        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident };
+        self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }
 
     fn step(&mut self, input: Input) {
         let polled = matches!(input, Input::PollEnded(_));
         let outputs = self.engine.step(input, self.parts.clock.now());
+        let alerted = outputs.iter().any(|output| matches!(output, Output::RecordAlert(_) | Output::RecordIncident(_)));
         for output in outputs {
             self.perform(output);
+        }
+        if alerted {
+            // Alerts are few, and what woke a person must not be forgotten with a crash.
+            let flushed = self.store.flush();
+            self.note(flushed);
         }
         if polled {
             self.parts.settle_us.store(self.engine.settle().0, Ordering::Relaxed);
@@ -165,7 +174,8 @@ impl Core {
             }
             Output::RecordAnomaly(anomaly) => self.store.record_anomaly(&anomaly),
             Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
-            Output::RecordAlert(_) | Output::RecordIncident(_) => Ok(()),
+            Output::RecordAlert(alert) => self.store.record_alert(&alert),
+            Output::RecordIncident(incident) => self.store.record_incident(&incident),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
             Output::ReadDistribution { key, level, bucket, generation } => {
                 match self.store.distribution(&key, level, bucket, &mut self.builder) {
@@ -206,7 +216,7 @@ impl Core {
         let job = recalculation::Job {
             store: self.store.clone(),
             settings: self.parts.rules.baseline.clone(),
-            anomaly_days: self.parts.rules.store.anomaly_days,
+            keep: self.parts.rules.store.clone(),
             before: Arc::clone(self.engine.generation()),
             cancelled: Arc::clone(&cancelled),
             mailbox: self.parts.mailbox.clone(),

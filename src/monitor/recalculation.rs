@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::baseline::{self, Generation, KeyBuilder};
 use crate::domain::{Micros, Timestamp};
 use crate::messages::{ChangedCell, RecalculationState, UpdateBody};
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
 use super::mailbox::Mailbox;
@@ -20,7 +20,7 @@ const PROGRESS_STEPS: usize = 50;
 pub struct Job {
     pub store: Store,
     pub settings: baseline::Settings,
-    pub anomaly_days: u32,
+    pub keep: store::Settings,
     pub before: Arc<Generation>,
     pub cancelled: Arc<AtomicBool>,
     pub mailbox: Mailbox,
@@ -54,7 +54,7 @@ impl Job {
             }));
         };
         tell(0);
-        self.store.tidy(started, self.settings.history_days, self.anomaly_days)?;
+        self.store.tidy(started, self.settings.history_days, &self.keep)?;
         let mut builder = KeyBuilder::new(self.settings.calendar());
         let rules = self.settings.rules();
         let mut generation = Generation {
