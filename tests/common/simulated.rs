@@ -89,7 +89,13 @@ impl fmt::Display for Watched {
             writeln!(f, "    {}: {}", time(incident.raised), incident.title)?;
             if let Some(worst) = worst {
                 let (chance, alpha) = (worst.worst.log10_chance, worst.worst.log10_alpha);
-                writeln!(f, "        {} {}: {} (10^{chance:.1}, alpha 10^{alpha:.1})", worst.kind, worst.severity.number(), worst.arithmetic())?;
+                writeln!(
+                    f,
+                    "        {} {}: {} (10^{chance:.1}, alpha 10^{alpha:.1})",
+                    worst.kind,
+                    worst.severity.number(),
+                    worst.arithmetic()
+                )?;
             }
         }
         Ok(())
