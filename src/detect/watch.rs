@@ -21,18 +21,18 @@ pub const WINDOWS: [Micros; 4] =
 /// An alert closes on this one.
 const CLOSING: Micros = Micros::from_secs(60);
 /// A share that grew by less is not worth waking anyone, however certain.
-const LEAST_EXCESS: f64 = 0.05;
+pub(super) const LEAST_EXCESS: f64 = 0.05;
 /// One odd call is chance or an extreme; the test is about several.
-const LEAST_HITS: u64 = 2;
+pub(super) const LEAST_HITS: u64 = 2;
 /// Below this a baseline's shares are little more than its own samples: it is not tested.
-const LEAST_SAMPLES: u64 = 20;
+pub(super) const LEAST_SAMPLES: u64 = 20;
 /// p95, on which every limit rests, wants that many; a more specific level with fewer leaves the answer to a wider one.
 const ENOUGH_FOR_P95: u64 = 100;
 /// A key that knows its own p99.9 is tested by itself; others only together with their service or edge.
-const ENOUGH_ALONE: u64 = 5_000;
+pub(super) const ENOUGH_ALONE: u64 = 5_000;
 /// Errors: that many, and a share larger by 5 points or threefold.
-const LEAST_ERRORS: u64 = 5;
-const ERRORS_TIMES: f64 = 3.0;
+pub(super) const LEAST_ERRORS: u64 = 5;
+pub(super) const ERRORS_TIMES: f64 = 3.0;
 /// How few quiet calls say that a subject is quiet.
 const QUIET_CALLS: u64 = 5;
 /// What one odd value must exceed the largest ever learnt by, besides being unlikely.
@@ -75,17 +75,17 @@ pub struct Finding {
 
 /// The limits of one series in the bucket that was asked last.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
-    exceeding: [Exceeding; 3],
+pub(super) struct Limits {
+    pub(super) exceeding: [Exceeding; 3],
     samples: u64,
-    level: Level,
+    pub(super) level: Level,
     p99_us: f64,
     p99_9_us: f64,
 }
 
 /// One series, and its limits as they were looked up last: spans of one hour share them.
 #[derive(Debug, Default)]
-struct Normal {
+pub(super) struct Normal {
     baseline: Option<Arc<KeyBaseline>>,
     looked_up: Option<(HourOfWeek, Option<Limits>)>,
 }
@@ -129,11 +129,11 @@ impl Limits {
 pub(super) struct Track {
     pub(super) ring: Ring,
     /// As learnt.
-    spread: Spread,
+    pub(super) spread: Spread,
     /// The end of the newest slot with a hit.
     last_hit: Option<Timestamp>,
     /// For the limits of the screen's arithmetic: those of the hit that was counted last.
-    limits: Option<Limits>,
+    pub(super) limits: Option<Limits>,
 }
 
 impl Track {
@@ -169,9 +169,9 @@ pub(super) struct KeyWatch {
     pub(super) structure: KeyStructure,
     durations: Normal,
     selves: Normal,
-    edges: BTreeMap<u32, Normal>,
+    pub(super) edges: BTreeMap<u32, Normal>,
     /// Its spans have children: its own time is not its duration.
-    is_parent: bool,
+    pub(super) is_parent: bool,
     pub(super) own: Track,
     pub(super) duration: Track,
     pub(super) errors: Track,
@@ -356,7 +356,12 @@ impl Watch {
                 found.insert(finding.track, finding);
             }
         };
-        let test = Test { at, since, log10_alpha: self.log10_alpha };
+        self.tests(&Test { at, since, log10_alpha: self.log10_alpha }, &mut tell);
+        found.into_values().collect()
+    }
+
+    /// One round of all tests.
+    pub(super) fn tests(&self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
         for (subject, group) in &self.groups {
             test.times(*subject, AlertKind::SelfTime, &group.own, group.samples, &mut tell);
             test.errors(*subject, &group.errors, group.samples, &mut tell);
@@ -371,10 +376,9 @@ impl Watch {
             test.orphans(subject, key, &mut tell);
             test.messages(subject, key, &mut tell);
             if key.structure.calls >= LEAST_SAMPLES {
-                key.shapes.test(subject, &key.errors.ring, &test, &self.keys, &mut tell);
+                key.shapes.test(subject, &key.errors.ring, test, &self.keys, &mut tell);
             }
         }
-        found.into_values().collect()
     }
 
     /// Calls of a track's subject in the last minute: whether its silence about a finding says anything.
@@ -530,9 +534,9 @@ impl KeyWatch {
 /// One round of tests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Test {
-    at: Timestamp,
-    since: Timestamp,
-    log10_alpha: f64,
+    pub(super) at: Timestamp,
+    pub(super) since: Timestamp,
+    pub(super) log10_alpha: f64,
 }
 
 impl Test {
