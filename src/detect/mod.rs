@@ -13,6 +13,7 @@ mod settings;
 mod shapes;
 pub mod trace;
 mod watch;
+mod why;
 
 pub use culprit::Support;
 pub use incidents::{Book, Change};

@@ -2,6 +2,7 @@
 //! tell; it never waits, reads a clock or touches a file. What polls live and what reads files drive the same engine.
 
 mod alerts;
+mod cases;
 mod keys;
 mod learner;
 mod live;
@@ -25,6 +26,7 @@ use crate::messages::{BackFill, UpdateBody};
 pub use self::offline::Offline;
 
 use self::alerts::{Groups, Keep, Keeping};
+use self::cases::Cases;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
@@ -52,6 +54,8 @@ pub enum Input {
     BackFillMoved(BackFill),
     /// A screen wants this key's baseline from now on.
     BaselineAsked(SpanKey),
+    /// A screen wants to know why there is or is no alert about this, with windows that end `at`, or now.
+    VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
@@ -138,6 +142,7 @@ pub struct Engine {
     rules: Rules,
     book: Book,
     metrics: Metrics,
+    cases: Cases,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -201,6 +206,7 @@ impl Engine {
             rules: Rules::default(),
             book: Book::default(),
             metrics: Metrics::default(),
+            cases: Cases::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -282,6 +288,7 @@ impl Engine {
                 self.shown = Some(key);
                 self.tell_baseline(now, &mut out);
             }
+            Input::VerdictAsked { subject, at } => out.push(self.tell_why(subject, at, now)),
             Input::DistributionRead(distribution) => {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
@@ -443,6 +450,7 @@ impl Engine {
             self.take_settled(&trace, &fresh, is_live.then_some(began));
         }
         self.groups.expire(now, self.detect.alert_memory());
+        self.cases.expire(now);
         self.keeping.expire(now);
         self.keys.expire(now);
         self.counters.trace_starts.expire(now);
@@ -463,11 +471,15 @@ impl Engine {
         findings.extend(self.watch.test_in_flight(at, &in_flight));
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
+        self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
         let spreads = self.watch.tally(at, self.book.is_quiet());
         self.live.spread(spreads);
     }
 
-    fn record(&mut self, changes: Vec<Change>, out: &mut Vec<Output>) {
+    fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
+        for change in &mut changes {
+            self.cases.take(change, &self.groups, &self.keys);
+        }
         out.extend(changes.into_iter().map(|change| match change {
             Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) => {
                 Output::RecordAlert(alert)
@@ -583,6 +595,6 @@ impl Engine {
 
     #[must_use]
     pub fn anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
-        self.groups.find(id)
+        self.groups.find(id).or_else(|| self.cases.find(id))
     }
 }
