@@ -2,11 +2,13 @@
 //! tell; it never waits, reads a clock or touches a file. What polls live and what reads files drive the same engine.
 
 mod alerts;
+mod cases;
 mod keys;
 mod learner;
 mod live;
 mod observe;
 mod offline;
+mod rules;
 mod traces;
 mod views;
 
@@ -24,9 +26,11 @@ use crate::messages::{BackFill, UpdateBody};
 pub use self::offline::Offline;
 
 use self::alerts::{Groups, Keep, Keeping};
+use self::cases::Cases;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
+use self::rules::Rules;
 use self::traces::{SettledTrace, Traces};
 
 /// What the engine is told.
@@ -50,6 +54,8 @@ pub enum Input {
     BackFillMoved(BackFill),
     /// A screen wants this key's baseline from now on.
     BaselineAsked(SpanKey),
+    /// A screen wants to know why there is or is no alert about this, with windows that end `at`, or now.
+    VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
@@ -133,8 +139,10 @@ pub struct Engine {
     released: Timestamp,
     history: Learner,
     watch: Watch,
+    rules: Rules,
     book: Book,
     metrics: Metrics,
+    cases: Cases,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -195,8 +203,10 @@ impl Engine {
             pending: BTreeMap::new(),
             released: Timestamp::default(),
             watch: Watch::new(detect.clone(), baseline.calendar()),
+            rules: Rules::default(),
             book: Book::default(),
             metrics: Metrics::default(),
+            cases: Cases::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -278,6 +288,7 @@ impl Engine {
                 self.shown = Some(key);
                 self.tell_baseline(now, &mut out);
             }
+            Input::VerdictAsked { subject, at } => out.push(self.tell_why(subject, at, now)),
             Input::DistributionRead(distribution) => {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
@@ -315,6 +326,10 @@ impl Engine {
 
     fn judge_trace(&mut self, trace: Trace, now: Timestamp, out: &mut Vec<Output>) {
         let fresh = self.traces.admit(&trace, now);
+        if let Some(first) = fresh.first().and_then(|at| trace.spans.get(*at)) {
+            let key = self.keys.index(&first.key);
+            self.traces.note_first(trace.id, first, key);
+        }
         if fresh.len() == trace.spans.len()
             && let Some(root) = trace.root()
         {
@@ -336,6 +351,10 @@ impl Engine {
     fn judge_complete(&mut self, trace: &Trace, now: Timestamp, out: &mut Vec<Output>) {
         for span in &trace.spans {
             let key = self.keys.index(&span.key);
+            // Nobody looks at the last hour here, but rules do.
+            if !self.detect.rules.is_empty() {
+                self.keys.count(key, span);
+            }
             self.judge_span(trace.id, span, key, now, out);
         }
         let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
@@ -431,6 +450,7 @@ impl Engine {
             self.take_settled(&trace, &fresh, is_live.then_some(began));
         }
         self.groups.expire(now, self.detect.alert_memory());
+        self.cases.expire(now);
         self.keeping.expire(now);
         self.keys.expire(now);
         self.counters.trace_starts.expire(now);
@@ -444,14 +464,22 @@ impl Engine {
             return;
         }
         self.judged_to = Some(at);
-        let findings = self.watch.findings(at);
+        let mut findings = self.watch.findings(at);
+        findings.extend(self.rules.findings(&self.detect.rules, &self.keys, at));
+        let (traces, limit) = (&self.traces, self.watch.longest());
+        let in_flight = limit.map_or_else(BTreeMap::new, |limit| traces.in_flight(now.saturating_sub(limit)));
+        findings.extend(self.watch.test_in_flight(at, &in_flight));
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
+        self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
         let spreads = self.watch.tally(at, self.book.is_quiet());
         self.live.spread(spreads);
     }
 
-    fn record(&mut self, changes: Vec<Change>, out: &mut Vec<Output>) {
+    fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
+        for change in &mut changes {
+            self.cases.take(change, &self.groups, &self.keys);
+        }
         out.extend(changes.into_iter().map(|change| match change {
             Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) => {
                 Output::RecordAlert(alert)
@@ -567,6 +595,6 @@ impl Engine {
 
     #[must_use]
     pub fn anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
-        self.groups.find(id)
+        self.groups.find(id).or_else(|| self.cases.find(id))
     }
 }

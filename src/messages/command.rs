@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AnomalyId, SpanKey, TraceId};
+use crate::domain::{AnomalyId, SpanKey, Subject, Timestamp, TraceId};
 
 /// Chosen by the sender; the answer echoes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +30,11 @@ pub enum CommandKind {
     /// Make this key the one whose baseline is sent.
     ShowBaseline {
         key: SpanKey,
+    },
+    /// Send the arithmetic of the alert test about this subject, for windows that end `at`, or now.
+    ExplainVerdict {
+        subject: Subject,
+        at: Option<Timestamp>,
     },
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {

@@ -80,13 +80,17 @@ fn waiting(app: &App) -> &'static str {
     if app.baseline_key().is_some() {
         "Loading this baseline."
     } else if app.alerts.is_known() || app.topics.services.get().is_some() {
-        "Select an alert or a service to see what is normal for it."
+        "Select a row or a service to see what is normal for it."
     } else {
         "Waiting for the first poll."
     }
 }
 
 fn verdict(app: &App, width: u16) -> Vec<String> {
+    if let Some(alert) = app.alerts.selected_alert(&app.view.alerts).filter(|_| app.view.trace.is_none()) {
+        let text = format!("{} because {}", alert.severity, wording::arithmetic(alert));
+        return wrap(&text, usize::from(width), 3);
+    }
     match app.selected_anomaly() {
         Some(anomaly) if Some(&anomaly.key) == app.baseline_key() => {
             wrap(&wording::verdict(anomaly), usize::from(width), 3)
@@ -346,6 +350,17 @@ fn changed_cell(cell: &ChangedCell) -> PanelLine {
 /// The short form where panes are tabs: what the selected row of a list is about.
 pub fn detail(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: crate::domain::Timestamp) {
     let view = shown(app);
+    if !app.view.led_by_services
+        && let Some(incident) = app.alerts.selected_incident(&app.view.alerts)
+    {
+        if let Some(title) = area.title {
+            let name = format!("Incident {}", incident.incident.id.0);
+            pen.rule(title, &name, Style::new(), "", pen.theme.quiet());
+        }
+        let body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(2), ..area.body };
+        let lines = crate::app::analysis::lines(app, usize::from(body.width), now);
+        return super::analysis::text(pen, &lines, body);
+    }
     if let Some(title) = area.title {
         let name = app.baseline_key().map(wording::key).unwrap_or_default();
         let right = view.map_or_else(String::new, |view| view.bucket.to_string());
