@@ -8,6 +8,7 @@ mod observation;
 mod paths;
 mod rates;
 mod ring;
+mod rules;
 mod settings;
 mod shapes;
 pub mod trace;
@@ -17,6 +18,7 @@ pub use culprit::Support;
 pub use incidents::{Book, Change};
 pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
+pub use rules::{Comparison, Quantity, Rule};
 pub use settings::Settings;
 pub use watch::{Finding, SubjectId, TrackId, WINDOWS, Watch};
 

@@ -19,6 +19,8 @@ const LOW: f64 = 0.5;
 const TOGETHER: f64 = 0.8;
 /// Expected calls from which a service's lowness says anything.
 const TELLING: f64 = 8.0;
+/// By how much more a rate may vary that is guessed from other days: working days and weekends differ.
+const GUESS: f64 = 5.0;
 /// Fewer calls are no surge.
 const LEAST_SURGE: u64 = 10;
 /// Regular means: on that share of all days, within a minute.
@@ -30,8 +32,8 @@ const LATE: Micros = Micros::from_secs(150);
 const EARLY: Micros = Micros::from_secs(90);
 const MINUTES_OF_DAY: i64 = 1_440;
 
-/// Calls a second in an hour of the week.
-fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> f64 {
+/// Calls a second in an hour of the week, and whether that hour itself says so; else a wider level guesses.
+fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
     let sum = |belongs: &dyn Fn(HourOfWeek) -> bool| {
         HourOfWeek::all().filter(|other| belongs(*other)).fold((0u64, 0u64), |(calls, seconds), other| {
             let at = other.index();
@@ -41,9 +43,11 @@ fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> 
     };
     let own = sum(&|other| other == bucket);
     let hour = || sum(&|other| other.hour() == bucket.hour());
-    let answer = [own].into_iter().chain([hour()]).find(|(_, seconds)| *seconds >= ENOUGH_OF_AN_HOUR_S);
-    let (calls, seconds) = answer.unwrap_or_else(|| sum(&|_| true));
-    calls as f64 / seconds.max(1) as f64
+    let knows = |(_, seconds): &(u64, u64)| *seconds >= ENOUGH_OF_AN_HOUR_S;
+    let own_knows = knows(&own);
+    let wider = || Some(hour()).filter(knows).unwrap_or_else(|| sum(&|_| true));
+    let (calls, seconds) = if own_knows { own } else { wider() };
+    (calls as f64 / seconds.max(1) as f64, own_knows)
 }
 
 /// What is expected of one subject, looked up once an hour.
@@ -51,16 +55,18 @@ fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> 
 pub(super) struct Expected {
     bucket: Option<HourOfWeek>,
     per_s: f64,
+    known: bool,
 }
 
 impl KeyWatch {
-    /// Calls a second that are usual in this hour.
-    fn expected(&mut self, generation: &Generation, bucket: HourOfWeek) -> f64 {
+    /// Calls a second that are usual in this hour, and whether the hour itself says so.
+    fn expected(&mut self, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
         if self.rate.bucket != Some(bucket) {
-            let per_s = self.durations_baseline().map_or(0.0, |baseline| rate(baseline, generation, bucket));
-            self.rate = Expected { bucket: Some(bucket), per_s };
+            let guess = (0.0, false);
+            let (per_s, known) = self.durations_baseline().map_or(guess, |baseline| rate(baseline, generation, bucket));
+            self.rate = Expected { bucket: Some(bucket), per_s, known };
         }
-        self.rate.per_s
+        (self.rate.per_s, self.rate.known)
     }
 }
 
@@ -69,6 +75,8 @@ struct Calls {
     subject: SubjectId,
     spread: Spread,
     samples: u64,
+    /// A wider level stands in for an hour of the week that was hardly watched.
+    guessed: bool,
     /// By window.
     counted: Vec<(u64, f64)>,
 }
@@ -85,31 +93,35 @@ impl Watch {
             .map(|service| {
                 let subject = SubjectId::Node(service);
                 let spread = self.groups.get(&subject).map(|group| group.calls).unwrap_or_default();
-                Calls { subject, spread, samples: 0, counted: vec![(0, 0.0); windows.len()] }
+                Calls { subject, spread, samples: 0, guessed: false, counted: vec![(0, 0.0); windows.len()] }
             })
             .collect();
         let mut keys: Vec<Calls> = Vec::new();
         for (number, key) in self.keys.iter_mut().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+            let mut guessed = false;
             let counted: Vec<(u64, f64)> = windows
                 .iter()
                 .map(|window| {
                     let mut expected = 0.0;
                     for part in hours(*window) {
                         let bucket = calendar.bucket(UtcHour::of(part.from));
-                        expected += key.expected(&generation, bucket) * part.length().0 as f64 / 1e6;
+                        let (per_s, known) = key.expected(&generation, bucket);
+                        expected += per_s * part.length().0 as f64 / 1e6;
+                        guessed |= !known;
                     }
                     (key.errors.ring.sum(*window).n, expected)
                 })
                 .collect();
             if let Some(service) = services.get_mut(key.service as usize) {
                 service.samples += key.samples;
+                service.guessed |= guessed;
                 for ((n, expected), (more, usual)) in service.counted.iter_mut().zip(&counted) {
                     *n += more;
                     *expected += usual;
                 }
             }
             let subject = SubjectId::Key(number as u32);
-            keys.push(Calls { subject, spread: key.calls, samples: key.samples, counted });
+            keys.push(Calls { subject, spread: key.calls, samples: key.samples, guessed, counted });
         }
         for (at, window) in windows.iter().enumerate() {
             let telling =
@@ -136,7 +148,7 @@ impl Watch {
             *n += key.errors.ring.sum(window).n;
             for part in hours(window) {
                 let bucket = self.calendar.bucket(UtcHour::of(part.from));
-                *expected += rate(baseline, &self.generation, bucket) * part.length().0 as f64 / 1e6;
+                *expected += rate(baseline, &self.generation, bucket).0 * part.length().0 as f64 / 1e6;
             }
         }
         let kind = |service: u32| {
@@ -236,7 +248,7 @@ fn hours(window: TimeWindow) -> impl Iterator<Item = TimeWindow> {
 impl Calls {
     fn test(&self, at: usize, window: TimeWindow, test: &Test, paused: bool, tell: &mut dyn FnMut(Finding)) {
         let Some((n, expected)) = self.counted.get(at).copied() else { return };
-        let dispersion = self.spread.dispersion();
+        let dispersion = self.spread.dispersion() * if self.guessed { GUESS } else { 1.0 };
         let (kind, severity, log10_chance) = if n as f64 > SURGE * expected && n >= LEAST_SURGE && expected > 0.0 {
             (AlertKind::Surge, Severity::Sev2, chance::log10_rate_at_least(n, expected, dispersion))
         } else if (n as f64) < SILENCE * expected && !paused {

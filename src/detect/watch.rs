@@ -36,6 +36,8 @@ const LEAST_ERRORS: u64 = 5;
 const ERRORS_TIMES: f64 = 3.0;
 /// How few quiet calls say that a subject is quiet.
 const QUIET_CALLS: u64 = 5;
+/// However fast requests are, one that takes less is not stuck.
+const SHORTEST_STUCK: Micros = Micros::from_secs(10);
 /// Where fewer than one in that many calls began a trace, one that does has lost its context.
 const RARELY: u64 = 50;
 /// What one odd value must exceed the largest ever learnt by, besides being unlikely.
@@ -397,6 +399,60 @@ impl Watch {
         self.test_absence(&test, &calendar, &mut tell);
         self.test_rates(&test, &calendar, &mut tell);
         found.into_values().collect()
+    }
+
+    /// How long a request may take before it counts as stuck: half again the longest learnt. `None` while too few are
+    /// known.
+    #[must_use]
+    pub fn longest(&self) -> Option<Micros> {
+        let roots = self.keys.iter().filter(|key| key.structure.roots >= LEAST_SAMPLES);
+        let longest = roots.map(|key| key.structure.longest_us).max()?;
+        Some(Micros((EXTREME_TIMES * longest as f64) as u64).max(SHORTEST_STUCK))
+    }
+
+    /// Tests requests whose root has not come: by the key that showed first, when each began.
+    pub fn test_in_flight(&self, at: Timestamp, in_flight: &BTreeMap<u32, Vec<Timestamp>>) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let Some(since) = self.since.filter(|_| !in_flight.is_empty()) else { return found };
+        let test = Test { at, since, log10_alpha: self.log10_alpha, knows_a_week: self.generation.watched() >= WEEK };
+        for (number, began) in in_flight {
+            let Some(key) = self.keys.get(*number as usize).filter(|key| key.structure.calls >= LEAST_SAMPLES) else {
+                continue;
+            };
+            let window = TimeWindow::new(since.max(at - WINDOWS.last().copied().unwrap_or_default()), at);
+            let k = began.iter().filter(|began| window.contains(**began)).count() as u64;
+            let n = key.errors.ring.sum(window).n.max(k);
+            if k < LEAST_HITS {
+                continue;
+            }
+            let calls = key.structure.calls;
+            let p = (key.structure.rootless as f64 + 0.5) / (calls as f64 + 1.0);
+            let rho = Spread::default().rho(p);
+            let log10_chance = chance::log10_at_least(k, n, p, chance::concentration(rho, calls));
+            if log10_chance >= self.log10_alpha {
+                continue;
+            }
+            let subject = SubjectId::Node(key.service);
+            let ring = &key.errors.ring;
+            let numbers = (n, k);
+            let mut finding = test.finding(
+                subject,
+                AlertKind::InFlight,
+                Severity::Sev2,
+                window,
+                numbers,
+                p,
+                calls,
+                rho,
+                log10_chance,
+                true,
+                ring,
+            );
+            finding.onset = began.iter().copied().min().unwrap_or(at);
+            finding.detail = format!("begun at {} and not finished", key.key.operation);
+            found.push(finding);
+        }
+        found
     }
 
     /// Calls of a track's subject in the last minute: whether its silence about a finding says anything.

@@ -1,7 +1,7 @@
 //! What is not learnt: minutes of incidents and of maintenance.
 
 use crate::baseline::{MaintenancePlan, unite};
-use crate::domain::{Alert, Micros, Subject, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{Alert, AlertKind, Micros, Subject, TimeWindow, Timestamp, UtcHour};
 
 use super::MINUTE_US;
 
@@ -35,6 +35,10 @@ impl Hygiene {
 
     /// From `alert`'s onset to `to` things were not normal. What was learnt before `released` stays learnt.
     pub fn trouble(&mut self, alert: &Alert, to: Timestamp, released: Timestamp) {
+        // A limit that a person set says nothing about what is normal.
+        if alert.kind == AlertKind::Threshold {
+            return;
+        }
         let to = to.min(alert.onset + LONGEST);
         unite(&mut self.troubled, whole_minutes(TimeWindow::new((alert.onset - BEFORE).max(released), to)));
         self.asked = None;

@@ -8,6 +8,7 @@ mod learner;
 mod live;
 mod observe;
 mod offline;
+mod rules;
 mod traces;
 mod views;
 
@@ -29,6 +30,7 @@ use self::hygiene::Hygiene;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
+use self::rules::Rules;
 use self::traces::{SettledTrace, Traces};
 
 /// What the engine is told.
@@ -138,6 +140,7 @@ pub struct Engine {
     hygiene: Hygiene,
     history: Learner,
     watch: Watch,
+    rules: Rules,
     book: Book,
     metrics: Metrics,
     judged_to: Option<Timestamp>,
@@ -201,6 +204,7 @@ impl Engine {
             released: Timestamp::default(),
             hygiene: Hygiene::new(MaintenancePlan::new(&[], baseline.calendar())),
             watch: Watch::new(detect.clone(), baseline.calendar()),
+            rules: Rules::default(),
             book: Book::default(),
             metrics: Metrics::default(),
             judged_to: None,
@@ -331,6 +335,10 @@ impl Engine {
 
     fn judge_trace(&mut self, trace: Trace, now: Timestamp, out: &mut Vec<Output>) {
         let fresh = self.traces.admit(&trace, now);
+        if let Some(first) = fresh.first().and_then(|at| trace.spans.get(*at)) {
+            let key = self.keys.index(&first.key);
+            self.traces.note_first(trace.id, first, key);
+        }
         if fresh.len() == trace.spans.len()
             && let Some(root) = trace.root()
         {
@@ -352,6 +360,10 @@ impl Engine {
     fn judge_complete(&mut self, trace: &Trace, now: Timestamp, out: &mut Vec<Output>) {
         for span in &trace.spans {
             let key = self.keys.index(&span.key);
+            // Nobody looks at the last hour here, but rules do.
+            if !self.detect.rules.is_empty() {
+                self.keys.count(key, span);
+            }
             self.judge_span(trace.id, span, key, now, out);
         }
         let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
@@ -466,6 +478,10 @@ impl Engine {
         }
         self.judged_to = Some(at);
         let mut findings = self.watch.findings(at);
+        findings.extend(self.rules.findings(&self.detect.rules, &self.keys, at));
+        let (traces, limit) = (&self.traces, self.watch.longest());
+        let in_flight = limit.map_or_else(BTreeMap::new, |limit| traces.in_flight(now.saturating_sub(limit)));
+        findings.extend(self.watch.test_in_flight(at, &in_flight));
         for finding in findings.iter_mut().filter(|finding| finding.raises) {
             let subject = self.watch.subject(finding.track.subject);
             finding.raises = !self.hygiene.silences(&subject, finding.arithmetic.window);
