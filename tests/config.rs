@@ -71,17 +71,18 @@ fn the_example_says_what_the_code_says() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut fields = 0;
     for file in [
-        "sources/jaeger",
-        "sources/prometheus",
-        "sources/http",
-        "llm/ollama",
-        "baseline",
-        "detect",
-        "monitor",
-        "store",
-        "ui",
+        "sources/jaeger/settings.rs",
+        "sources/prometheus/settings.rs",
+        "sources/http/settings.rs",
+        "llm/ollama/settings.rs",
+        "baseline/settings.rs",
+        "baseline/maintenance.rs",
+        "detect/settings.rs",
+        "monitor/settings.rs",
+        "store/settings.rs",
+        "ui/settings.rs",
     ] {
-        let code = fs::read_to_string(src.join(file).join("settings.rs")).unwrap();
+        let code = fs::read_to_string(src.join(file)).unwrap();
         let mut doc = Vec::new();
         for line in code.lines().map(str::trim) {
             if let Some(sentence) = line.strip_prefix("///") {
@@ -130,6 +131,25 @@ fn each_invalid_file_is_refused_with_the_right_words() {
             assert!(said.contains(phrase), "{}: expected {phrase:?} in:\n{said}", file.display());
         }
     }
+}
+
+/// What the example shows as comments can be used as it stands there.
+#[test]
+fn the_examples_maintenance_is_a_maintenance() {
+    let home = TempDir::new().unwrap();
+    let shown =
+        EXAMPLE.lines().skip_while(|line| *line != "# [[maintenance]]").take_while(|line| line.starts_with('#'));
+    let is_value = |line: &str| line.starts_with('[') || line.contains(" = ");
+    let uncommented: Vec<&str> =
+        shown.map(|line| line.trim_start_matches("# ")).filter(|line| is_value(line)).collect();
+    let file = home.path().join("config.toml");
+    fs::write(&file, uncommented.join("\n")).unwrap();
+    let loaded = spanwatch(home.path(), &["config", "show", "--config", file.to_str().unwrap()], &[]);
+    let said = text(&loaded.stdout);
+    assert_eq!(loaded.status.code(), Some(0), "{}{uncommented:?}", text(&loaded.stderr));
+    let read: Config = toml::from_str(&said).unwrap();
+    let names: Vec<&str> = read.maintenance.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["database backup", "move to the new data centre"]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Learnt {
     pub structure: Structure,
     /// Windows of trace start time that are known from now on.
     pub windows: Vec<TimeWindow>,
+    /// Stretches within them of which nothing was learnt: incidents and maintenance.
+    pub excluded: Vec<TimeWindow>,
     /// `Some` when live windows advanced: the settled traces that polls may still bring.
     pub settled: Option<Vec<Settled>>,
 }
@@ -33,6 +35,8 @@ pub struct Learnt {
 pub struct Ledger {
     /// Windows of trace start time that were learnt; disjoint and ascending.
     pub known: Vec<TimeWindow>,
+    /// Stretches within them of which nothing was learnt, and nothing is to be: incidents and maintenance.
+    pub excluded: Vec<TimeWindow>,
     pub settled: Vec<Settled>,
     /// Samples behind the known windows.
     pub samples: u64,
@@ -75,6 +79,12 @@ pub fn gaps(known: &[TimeWindow], whole: TimeWindow) -> Vec<TimeWindow> {
     gaps
 }
 
+/// What is left of `windows` without `excluded`; all disjoint and ascending.
+#[must_use]
+pub fn without(windows: &[TimeWindow], excluded: &[TimeWindow]) -> Vec<TimeWindow> {
+    windows.iter().flat_map(|window| gaps(excluded, *window)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +103,7 @@ mod tests {
         assert_eq!(known, [window(10, 25), window(30, 50)]);
         assert_eq!(gaps(&known, window(0, 60)), [window(0, 10), window(25, 30), window(50, 60)]);
         assert_eq!(gaps(&known, window(12, 20)), []);
+        let left = without(&known, &[window(0, 12), window(24, 31), window(49, 60)]);
+        assert_eq!(left, [window(12, 24), window(31, 49)]);
     }
 }

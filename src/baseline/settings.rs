@@ -32,6 +32,15 @@ pub struct Settings {
     pub fold_ids: bool,
 }
 
+/// Minutes after midnight of a time as HH:MM.
+pub fn minute_of_day(text: &str) -> Option<u32> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |text: &str, below: u32| {
+        (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten().filter(|number| *number < below)
+    };
+    Some(number(hour, 24)? * 60 + number(minute, 60)?)
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -118,11 +127,7 @@ impl Settings {
     /// Minutes after local midnight of the nightly recalculation.
     #[must_use]
     pub fn recalculation_minute(&self) -> Option<u32> {
-        let (hour, minute) = self.recalculate_at.split_once(':')?;
-        let number = |text: &str, below: u32| {
-            (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten().filter(|number| *number < below)
-        };
-        Some(number(hour, 24)? * 60 + number(minute, 60)?)
+        minute_of_day(&self.recalculate_at)
     }
 
     /// The newest moment at or before `now` at which the nightly recalculation was to run.

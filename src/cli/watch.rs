@@ -62,6 +62,7 @@ fn parts(config: &Config, store_dir: &Path) -> Result<Parts, Failure> {
             baseline: config.baseline.clone(),
             detect: config.detect.clone(),
             store: config.store.clone(),
+            maintenance: config.maintenance.clone(),
         },
         store_dir: store_dir.to_owned(),
         jaeger: jaeger.map_err(|error| Failure::Sentence(format!("jaeger: {error}; {}", error.hint())))?,

@@ -58,14 +58,33 @@ impl Walk<'_> {
             key.push(name.get_ref().to_string());
             match (spanned.get_ref(), value) {
                 (DeValue::Table(inner), Value::Table(values)) if !values.is_empty() => self.table(key, inner, values),
-                _ => self.entries.push(Entry {
-                    key: key.clone(),
-                    value: Written::Typed(value.clone()),
-                    origin: Origin::File { path: self.path.into(), line: self.lines.at(name.span().start) },
-                }),
+                (DeValue::Array(inner), Value::Array(values))
+                    if !values.is_empty() && values.iter().all(Value::is_table) =>
+                {
+                    // First that many empty ones in place of what an earlier file had, then each value with its line.
+                    let empty = vec![Value::Table(Table::new()); values.len()];
+                    self.value(key, Value::Array(empty), name.span().start);
+                    for (index, (spans, value)) in inner.iter().zip(values).enumerate() {
+                        let start = spans.span().start;
+                        let (DeValue::Table(spans), Value::Table(values)) = (spans.get_ref(), value) else { continue };
+                        key.push(super::place(index));
+                        self.value(key, Value::Table(Table::new()), start);
+                        self.table(key, spans, values);
+                        key.pop();
+                    }
+                }
+                _ => self.value(key, value.clone(), name.span().start),
             }
             key.pop();
         }
+    }
+
+    fn value(&mut self, key: &[String], value: Value, start: usize) {
+        self.entries.push(Entry {
+            key: key.to_vec(),
+            value: Written::Typed(value),
+            origin: Origin::File { path: self.path.into(), line: self.lines.at(start) },
+        });
     }
 }
 
@@ -100,6 +119,25 @@ mod tests {
             ("jaeger.http.headers.x-a", "f.toml:8"),
         ];
         assert_eq!(found, expected.map(|(key, place)| (key.to_owned(), place.to_owned())));
+    }
+
+    #[test]
+    fn each_of_several_tables_knows_its_lines() {
+        let text = "[[maintenance]]\nname = \"a\"\n\n[[maintenance]]\nname = \"b\"\nat = \"02:00\"\n";
+        let entries = parse("f.toml", text).unwrap();
+        let found: Vec<(String, String)> =
+            entries.iter().map(|entry| (entry.key.join("."), entry.origin.to_string())).collect();
+        let expected = [
+            ("maintenance", "f.toml:1"),
+            ("maintenance.[0]", "f.toml:1"),
+            ("maintenance.[0].name", "f.toml:2"),
+            ("maintenance.[1]", "f.toml:4"),
+            ("maintenance.[1].name", "f.toml:5"),
+            ("maintenance.[1].at", "f.toml:6"),
+        ];
+        assert_eq!(found, expected.map(|(key, place)| (key.to_owned(), place.to_owned())));
+        let loaded = crate::config::load(entries).unwrap_err().to_string();
+        assert!(loaded.contains("f.toml:6: maintenance[1].days = [] is not allowed"), "{loaded}");
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct Config {
     pub monitor: monitor::Settings,
     pub store: store::Settings,
     pub ui: ui::Settings,
+    /// Times at which something is done on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<baseline::Maintenance>,
 }
 
 impl Config {
@@ -53,7 +56,12 @@ impl Config {
             ("store", self.store.broken()),
             ("ui", self.ui.broken()),
         ];
-        tables.into_iter().flat_map(|(table, broken)| broken.into_iter().map(move |rule| rule.under(table))).collect()
+        let maintenance = self.maintenance.iter().enumerate().flat_map(|(index, one)| {
+            one.broken().into_iter().map(move |rule| rule.under(&place(index)).under("maintenance"))
+        });
+        let tables =
+            tables.into_iter().flat_map(|(table, broken)| broken.into_iter().map(move |rule| rule.under(table)));
+        tables.chain(maintenance).collect()
     }
 }
 
@@ -151,9 +159,22 @@ fn origin_of(key: &str, origins: &BTreeMap<String, Origin>) -> Origin {
     found.map_or(Origin::Default, |(_, origin)| origin.clone())
 }
 
+/// How a path names one of several tables of the same name: `[0]`.
+fn place(index: usize) -> String {
+    format!("[{index}]")
+}
+
+fn index(place: &str) -> Option<usize> {
+    place.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
 /// Sets the value at a path, making the tables on the way. A later table joins an earlier one; anything else replaces it.
 fn put(table: &mut Table, key: &[String], value: Value) {
     let Some((first, rest)) = key.split_first() else { return };
+    if let Some((index, inside)) = rest.split_first().and_then(|(place, inside)| Some((index(place)?, inside))) {
+        put_into_list(table.entry(first.clone()).or_insert_with(|| Value::Array(Vec::new())), index, inside, value);
+        return;
+    }
     if rest.is_empty() {
         table.insert(first.clone(), value);
         return;
@@ -164,6 +185,21 @@ fn put(table: &mut Table, key: &[String], value: Value) {
     }
     if let Value::Table(inner) = inner {
         put(inner, rest, value);
+    }
+}
+
+/// One that is not there yet is put at the end.
+fn put_into_list(list: &mut Value, index: usize, key: &[String], value: Value) {
+    if !list.is_array() {
+        *list = Value::Array(Vec::new());
+    }
+    let Value::Array(list) = list else { return };
+    if index >= list.len() {
+        list.push(Value::Table(Table::new()));
+    }
+    let last = list.len() - 1;
+    if let Some(Value::Table(table)) = list.get_mut(index.min(last)) {
+        put(table, key, value);
     }
 }
 

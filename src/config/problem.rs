@@ -30,6 +30,11 @@ impl Problem {
         Self { origin: Some(origin.clone()), sentence: text::clean(sentence).into_owned() }
     }
 
+    /// As people write the way to a value: `maintenance[1].at`.
+    fn path(key: &str) -> String {
+        key.replace(".[", "[")
+    }
+
     pub(super) fn unknown(origin: &Origin, key: &str, known: &[String]) -> Self {
         let key_text = key.rsplit('.').next().unwrap_or(key);
         let nearest = known
@@ -42,17 +47,18 @@ impl Problem {
             None if known.is_empty() => "remove it".into(),
             None => format!("allowed here: {}", known.join(", ")),
         };
-        Self::at(origin, &format!("unknown key {key}; {advice}"))
+        Self::at(origin, &format!("unknown key {}; {advice}", Self::path(key)))
     }
 
     pub(super) fn wrong_type(origin: &Origin, key: &str, value: &str, wanted: &str) -> Self {
         let value = shown(key, value);
-        Self::at(origin, &format!("{key} = {value} has the wrong type; write {wanted}"))
+        Self::at(origin, &format!("{} = {value} has the wrong type; write {wanted}", Self::path(key)))
     }
 
     pub(super) fn broken(rule: Broken, origin: Origin) -> Self {
         let value = shown(&rule.key, &rule.value);
-        Self::at(&origin, &format!("{} = {value} is not allowed; allowed: {}; {}", rule.key, rule.allowed, rule.hint))
+        let key = Self::path(&rule.key);
+        Self::at(&origin, &format!("{key} = {value} is not allowed; allowed: {}; {}", rule.allowed, rule.hint))
     }
 }
 

@@ -46,6 +46,7 @@ pub fn accept(entry: &Entry) -> Result<Value, Problem> {
                 return Err(Problem::unknown(&entry.origin, &entry.key[..=depth].join("."), &known));
             }
             Shape::Keys(_) => {}
+            Shape::Free if super::index(&entry.key[depth]).is_some() => {}
             Shape::Free => break,
         }
     }
@@ -87,6 +88,7 @@ fn wanted(key: &[String], complaint: &str) -> String {
     match expected.trim() {
         "a string" | "path string" => "text in quotes".into(),
         "a boolean" => "true or false".into(),
+        "a sequence" if key == ["maintenance"] => "[[maintenance]] above the values of each".into(),
         "a sequence" => "a list such as [\"a\", \"b\"]".into(),
         "a map" => "a table such as { name = \"value\" }".into(),
         "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more".into(),
@@ -112,7 +114,10 @@ mod tests {
     #[test]
     fn the_types_tell_their_own_keys() {
         let Shape::Keys(tables) = shape(&[]) else { panic!("the whole is a table") };
-        assert_eq!(tables, ["jaeger", "prometheus", "ollama", "baseline", "detect", "monitor", "store", "ui"]);
+        assert_eq!(
+            tables,
+            ["jaeger", "prometheus", "ollama", "baseline", "detect", "monitor", "store", "ui", "maintenance"]
+        );
         let Shape::Keys(keys) = shape(&path("baseline")) else { panic!("[baseline] is a table") };
         assert!(keys.contains(&"zone".into()) && keys.contains(&"history_days".into()));
         assert_eq!(shape(&path("baseline.zone")), Shape::Free);

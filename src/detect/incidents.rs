@@ -84,7 +84,7 @@ impl Book {
         for finding in findings {
             if self.alerts.contains_key(&finding.track) {
                 seen.insert(finding.track);
-                changed.extend(self.go_on(at, finding));
+                changed.extend(self.go_on(at, finding, &mut changes));
             } else if finding.raises {
                 seen.insert(finding.track);
                 changed.insert(self.raise(at, finding, watch, &mut changes));
@@ -108,7 +108,7 @@ impl Book {
         changes
     }
 
-    fn go_on(&mut self, at: Timestamp, finding: Finding) -> Option<IncidentId> {
+    fn go_on(&mut self, at: Timestamp, finding: Finding, changes: &mut Vec<Change>) -> Option<IncidentId> {
         let open = self.alerts.get_mut(&finding.track)?;
         open.quiet = 0;
         open.alert.last_seen = at;
@@ -122,6 +122,7 @@ impl Book {
                 open.alert.detail = finding.detail;
             }
         }
+        changes.push(Change::AlertChanged(Box::new(open.alert.clone())));
         Some(open.alert.incident)
     }
 

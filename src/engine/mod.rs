@@ -3,6 +3,7 @@
 
 mod alerts;
 mod cases;
+mod hygiene;
 mod keys;
 mod learner;
 mod live;
@@ -15,7 +16,7 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
+use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Maintenance, MaintenancePlan, Sketch, Spread, unite};
 use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
 use crate::domain::{
     Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
@@ -27,6 +28,7 @@ pub use self::offline::Offline;
 
 use self::alerts::{Groups, Keep, Keeping};
 use self::cases::Cases;
+use self::hygiene::Hygiene;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
@@ -90,6 +92,8 @@ pub struct Resumed {
     pub anomalies: Vec<Anomaly>,
     pub last_alert: AlertId,
     pub last_incident: IncidentId,
+    /// Those of the days that are learnt from: what was abnormal then is not learnt later either.
+    pub alerts: Vec<Alert>,
 }
 
 /// What the engine wants done.
@@ -137,6 +141,7 @@ pub struct Engine {
     pending: BTreeMap<i64, Learner>,
     /// Minutes before this one have been learnt or left out.
     released: Timestamp,
+    hygiene: Hygiene,
     history: Learner,
     watch: Watch,
     rules: Rules,
@@ -202,6 +207,7 @@ impl Engine {
             live: Learner::default(),
             pending: BTreeMap::new(),
             released: Timestamp::default(),
+            hygiene: Hygiene::new(MaintenancePlan::new(&[], baseline.calendar())),
             watch: Watch::new(detect.clone(), baseline.calendar()),
             rules: Rules::default(),
             book: Book::default(),
@@ -228,6 +234,13 @@ impl Engine {
     #[must_use]
     pub fn complete(baseline: baseline::Settings, detect: detect::Settings, poll_interval: Micros) -> Self {
         Self { complete: true, ..Self::new(baseline, detect, poll_interval) }
+    }
+
+    /// Leaves maintenance alone: nothing is learnt within it, and nothing alerted of what it is done to.
+    #[must_use]
+    pub fn with_maintenance(mut self, maintenance: &[Maintenance]) -> Self {
+        self.hygiene = Hygiene::new(MaintenancePlan::new(maintenance, self.calendar));
+        self
     }
 
     /// Takes one input and says what is to be done about it, in order.
@@ -307,9 +320,12 @@ impl Engine {
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
-        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident } = resumed;
+        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts } = resumed;
         self.book = Book::after(last_alert, last_incident);
         self.released = live_from;
+        for alert in &alerts {
+            self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), Timestamp(i64::MIN));
+        }
         for key in std::mem::take(&mut ledger.keys) {
             self.keys.index(&key);
         }
@@ -369,9 +385,12 @@ impl Engine {
         let Self { keys, calendar, watch, .. } = self;
         watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
         let Some(began) = began else { return };
-        let learner =
-            if began < self.released { &mut self.live } else { self.pending.entry(minute_of(began)).or_default() };
-        learner.learn(&observed, &mut self.keys);
+        let Self { live, pending, released, hygiene, keys, .. } = self;
+        if began >= *released {
+            pending.entry(minute_of(began)).or_default().learn(&observed, keys);
+        } else if !hygiene.covers(began) {
+            live.learn(&observed, keys);
+        }
     }
 
     /// Counts how much calls of one minute resemble each other in traces that were learnt, by what is known now.
@@ -436,7 +455,9 @@ impl Engine {
         let mut fresh: Vec<SpanId> = unlearnt.map(|span| span.id).collect();
         fresh.sort_unstable();
         let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
-        self.history.learn(&observed, &mut self.keys);
+        if !self.hygiene.covers(start) {
+            self.history.learn(&observed, &mut self.keys);
+        }
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
                 let index = self.keys.index(&span.key);
@@ -469,16 +490,29 @@ impl Engine {
         let (traces, limit) = (&self.traces, self.watch.longest());
         let in_flight = limit.map_or_else(BTreeMap::new, |limit| traces.in_flight(now.saturating_sub(limit)));
         findings.extend(self.watch.test_in_flight(at, &in_flight));
+        for finding in findings.iter_mut().filter(|finding| finding.raises) {
+            let subject = self.watch.subject(finding.track.subject);
+            finding.raises = !self.hygiene.silences(&subject, finding.arithmetic.window);
+        }
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
         self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
+        for alert in self.book.alerts() {
+            self.hygiene.trouble(alert, at, self.released);
+        }
         let spreads = self.watch.tally(at, self.book.is_quiet());
-        self.live.spread(spreads);
+        // They are of the minutes that have just ended, and wait with them.
+        if !spreads.is_empty() {
+            self.pending.entry(minute_of(at) - 1).or_default().spread(spreads);
+        }
     }
 
     fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
         for change in &mut changes {
             self.cases.take(change, &self.groups, &self.keys);
+            if let Change::AlertClosed(alert) = change {
+                self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), self.released);
+            }
         }
         out.extend(changes.into_iter().map(|change| match change {
             Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) => {
@@ -501,15 +535,18 @@ impl Engine {
     /// Moves what is old enough, and was quiet, to what is learnt.
     fn release(&mut self, to: Timestamp) {
         let kept = self.pending.split_off(&minute_of(to));
-        for (_, learner) in std::mem::replace(&mut self.pending, kept) {
-            self.live.merge(learner);
+        for (minute, learner) in std::mem::replace(&mut self.pending, kept) {
+            if !self.hygiene.covers(Timestamp(minute * MINUTE_US)) {
+                self.live.merge(learner);
+            }
         }
         self.released = self.released.max(Timestamp(minute_of(to) * MINUTE_US));
     }
 
     fn commit_history(&mut self, windows: Vec<TimeWindow>) -> Learnt {
         let Collected { slices, structure } = self.history.take(&self.keys);
-        let learnt = Learnt { slices, structure, windows, settled: None };
+        let excluded = self.excluded(&windows);
+        let learnt = Learnt { slices, structure, windows, excluded, settled: None };
         self.know(&learnt);
         learnt
     }
@@ -524,10 +561,16 @@ impl Engine {
             return None;
         }
         let Collected { slices, structure } = self.live.take(&self.keys);
-        let mut learnt = Learnt { slices, structure, windows, settled: None };
+        let excluded = self.excluded(&windows);
+        let mut learnt = Learnt { slices, structure, windows, excluded, settled: None };
         self.know(&learnt);
+        self.hygiene.forget_before(now - Micros::from_secs(u64::from(self.baseline.history_days) * 86_400));
         learnt.settled = Some(self.traces.learnt_outside(&self.ledger.known, to));
         Some(Output::StoreLearnt(learnt))
+    }
+
+    fn excluded(&self, windows: &[TimeWindow]) -> Vec<TimeWindow> {
+        windows.iter().flat_map(|window| self.hygiene.within(*window)).collect()
     }
 
     /// The watched stretches before `to`; the rest waits.
@@ -550,6 +593,9 @@ impl Engine {
         self.ledger.samples += durations.map(|(_, slice)| slice.durations.count()).sum::<u64>();
         for window in &learnt.windows {
             unite(&mut self.ledger.known, *window);
+        }
+        for window in &learnt.excluded {
+            unite(&mut self.ledger.excluded, *window);
         }
     }
 

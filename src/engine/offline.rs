@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::baseline::{self, DayRow, Generation, KeyBuilder, Learnt, SeriesKey, Structure, unite, watched};
+use crate::baseline::{self, DayRow, Generation, KeyBuilder, Learnt, SeriesKey, Structure, unite, watched, without};
 use crate::detect;
 use crate::domain::{Alert, AlertId, Incident, Micros, Suspect, TimeWindow, Timestamp, Trace, UtcHour};
 
@@ -20,6 +20,8 @@ pub struct Offline {
     /// By weeks of seven UTC days, in the order of their numbers: as coarsely as the store keeps it.
     structure: BTreeMap<i32, Arc<Structure>>,
     known: Vec<TimeWindow>,
+    /// Within them; see [`Ledger`](baseline::Ledger).
+    excluded: Vec<TimeWindow>,
     generation: u64,
     /// When the last poll was made and the next one is due; `None` between stretches of data.
     polled: Option<Timestamp>,
@@ -45,12 +47,20 @@ impl Offline {
             rows: BTreeMap::new(),
             structure: BTreeMap::new(),
             known: Vec::new(),
+            excluded: Vec::new(),
             generation: 0,
             polled: None,
             computed_at: Micros::ZERO,
             incidents: Vec::new(),
             alerts: BTreeMap::new(),
         }
+    }
+
+    /// See [`Engine::with_maintenance`].
+    #[must_use]
+    pub fn with_maintenance(mut self, maintenance: &[baseline::Maintenance]) -> Self {
+        self.engine = self.engine.with_maintenance(maintenance);
+        self
     }
 
     /// Learns traces of a stretch of time that is known to be normal.
@@ -80,7 +90,7 @@ impl Offline {
             number: self.generation,
             made_at: now,
             structure: Arc::new(structure),
-            watched_s: watched(&self.known, &self.settings.calendar()),
+            watched_s: watched(&without(&self.known, &self.excluded), &self.settings.calendar()),
             ..Generation::default()
         };
         let mut bytes = Vec::new();
@@ -236,6 +246,9 @@ impl Offline {
         self.add_structure(UtcHour::of(now).day(), &learnt.structure);
         for window in learnt.windows {
             unite(&mut self.known, window);
+        }
+        for window in learnt.excluded {
+            unite(&mut self.excluded, window);
         }
     }
 

@@ -93,8 +93,8 @@ pub fn run(
     if let Some(notice) = opened.notice {
         parts.mailbox.tell(UpdateBody::Notice(notice));
     }
-    let Rules { monitor, baseline, detect, .. } = &parts.rules;
-    let engine = Engine::new(baseline.clone(), detect.clone(), monitor.poll_interval());
+    let Rules { monitor, baseline, detect, maintenance, .. } = &parts.rules;
+    let engine = Engine::new(baseline.clone(), detect.clone(), monitor.poll_interval()).with_maintenance(maintenance);
     let builder = KeyBuilder::new(baseline.calendar());
     let mut core = Core { engine, builder, store: opened.store, recalculating: None, store_failed: false, parts };
     let beginning = core.resume()?;
@@ -144,7 +144,8 @@ impl Core {
         }
         // Whatever goes on is found again within the first polls, and told as new: nobody watched in between.
         let store::Closed { last_alert, last_incident, .. } = self.store.close_left_open()?;
-        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident };
+        let alerts = self.store.alerts(&store::Query::default())?;
+        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts };
         self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }

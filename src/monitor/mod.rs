@@ -62,6 +62,7 @@ pub struct Rules {
     pub baseline: baseline::Settings,
     pub detect: detect::Settings,
     pub store: store::Settings,
+    pub maintenance: Vec<baseline::Maintenance>,
 }
 
 /// The way to a running monitor. Dropping `commands` ends it, after everything is written.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::baseline::{self, Generation, KeyBuilder};
-use crate::domain::{Micros, Timestamp};
+use crate::domain::{Micros, TimeWindow, Timestamp};
 use crate::messages::{ChangedCell, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
@@ -61,7 +61,7 @@ impl Job {
             number: self.before.number + 1,
             made_at: started,
             structure: Arc::new(self.store.structure()?),
-            watched_s: baseline::watched(&self.store.ledger()?.known, &self.settings.calendar()),
+            watched_s: baseline::watched(&self.learnt_windows(started)?, &self.settings.calendar()),
             ..Generation::default()
         };
         let mut damaged = 0;
@@ -90,6 +90,14 @@ impl Job {
         let generation = Arc::new(generation);
         let state = self.summary(&generation, started);
         Ok(Some(Recalculated::Made { generation, state }))
+    }
+
+    /// The stretches from which the kept samples are.
+    fn learnt_windows(&self, now: Timestamp) -> Result<Vec<TimeWindow>, StoreError> {
+        let ledger = self.store.ledger()?;
+        let kept = TimeWindow::new(Store::kept_from(now, self.settings.history_days), Timestamp(i64::MAX));
+        let forgotten = baseline::gaps(&[kept], TimeWindow::new(Timestamp(i64::MIN), Timestamp(i64::MAX)));
+        Ok(baseline::without(&baseline::without(&ledger.known, &ledger.excluded), &forgotten))
     }
 
     fn summary(&self, generation: &Generation, started: Timestamp) -> RecalculationState {

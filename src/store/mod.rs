@@ -5,6 +5,7 @@
 //! | `learnt` | `k` id | a series: a measure of a span key |
 //! | | `s` id day hour | slices of one key and UTC hour, or with hour 24 of a whole day |
 //! | | `w` | windows that are known, samples in all |
+//! | | `x` | stretches within them that are left out |
 //! | | `t` | settled traces that polls may bring again |
 //! | | `n` week key, `v` week | structure of one key, and spreads, of seven UTC days |
 //! | `generations` | number | head of a generation |
@@ -186,10 +187,13 @@ impl Store {
         let read = |name: &[u8]| learnt.get(name).map_err(reading);
         let (known, samples) =
             read(b"w")?.and_then(|value| record::open(&value).and_then(record::read_windows)).unwrap_or_default();
+        let excluded =
+            read(b"x")?.and_then(|value| record::open(&value).and_then(record::read_windows)).unwrap_or_default().0;
         let settled =
             read(b"t")?.and_then(|value| record::open(&value).and_then(record::read_settled)).unwrap_or_default();
         Ok(Ledger {
             known,
+            excluded,
             settled,
             samples,
             keys: inner.ids.keys().filter(|series| series.is_duration()).map(|series| series.key.clone()).collect(),
@@ -233,6 +237,12 @@ impl Store {
             unite(&mut ledger.known, *window);
         }
         batch.insert(b"w", record::seal(&record::write_windows(&ledger.known, ledger.samples)));
+        if !learnt.excluded.is_empty() {
+            for window in &learnt.excluded {
+                unite(&mut ledger.excluded, *window);
+            }
+            batch.insert(b"x", record::seal(&record::write_windows(&ledger.excluded, 0)));
+        }
         if let Some(settled) = &learnt.settled {
             batch.insert(b"t", record::seal(&record::write_settled(settled)));
         }

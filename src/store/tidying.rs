@@ -37,14 +37,20 @@ fn ended_before<T: DeserializeOwned>(value: &[u8], last_seen: impl Fn(&T) -> Tim
 }
 
 impl Store {
+    /// The beginning of the oldest day of which samples are kept: one more than is learnt from, for that is only partly
+    /// inside.
+    #[must_use]
+    pub fn kept_from(now: Timestamp, history_days: u32) -> Timestamp {
+        UtcHour(UtcHour::of(now).day().saturating_sub_unsigned(history_days + 1).saturating_mul(24)).start()
+    }
+
     /// Folds the hours of past days into one row a day, and deletes what is older than is kept.
     ///
     /// # Errors
     /// When sled cannot read or write.
     pub fn tidy(&self, now: Timestamp, history_days: u32, keep: &Settings) -> Result<(), StoreError> {
         let today = UtcHour::of(now).day();
-        // One day more than is learnt from: the oldest day is only partly inside.
-        let oldest = today.saturating_sub_unsigned(history_days + 1);
+        let oldest = UtcHour::of(Self::kept_from(now, history_days)).day();
         for (id, _) in self.series() {
             self.tidy_key(id, today, oldest)?;
         }

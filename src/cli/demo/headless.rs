@@ -75,7 +75,8 @@ pub fn watch(
 pub fn headless(arguments: &DemoArgs, flags: &Flags) -> Result<ExitCode, Failure> {
     let config = flags.setup()?.loaded.config;
     let (exchange, window) = arguments.simulation();
-    let mut offline = Offline::new(&config.baseline, &config.detect, config.monitor.poll_interval());
+    let mut offline = Offline::new(&config.baseline, &config.detect, config.monitor.poll_interval())
+        .with_maintenance(&config.maintenance);
     let began = Instant::now();
     let mut incidents: BTreeMap<IncidentId, Incident> = BTreeMap::new();
     let mut failed = None;

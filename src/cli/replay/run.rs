@@ -24,7 +24,8 @@ pub fn replay(arguments: &ReplayArgs, flags: &Flags) -> Result<ExitCode, Failure
     for note in &input.notes {
         output::complain(note);
     }
-    let offline = Offline::new(&config.baseline, &config.detect, config.monitor.poll_interval());
+    let offline = Offline::new(&config.baseline, &config.detect, config.monitor.poll_interval())
+        .with_maintenance(&config.maintenance);
     Replay {
         offline,
         online: input.learn.is_none(),

@@ -1,0 +1,76 @@
+//! What is not learnt: minutes of incidents and of maintenance.
+
+use crate::baseline::{MaintenancePlan, unite};
+use crate::domain::{Alert, AlertKind, Micros, Subject, TimeWindow, Timestamp, UtcHour};
+
+use super::MINUTE_US;
+
+/// An alert that stays open is trouble for so long. What lasts longer is how things are now: without learning it, they
+/// would be abnormal for ever.
+const LONGEST: Micros = Micros::from_secs(6 * 3_600);
+/// The first abnormal span ended at the onset; it began before.
+const BEFORE: Micros = Micros::from_secs(60);
+
+/// Stretches of time that are left out of what is learnt, in whole minutes of the time at which traces begin.
+#[derive(Debug, Clone)]
+pub struct Hygiene {
+    maintenance: MaintenancePlan,
+    /// Disjoint and ascending.
+    troubled: Vec<TimeWindow>,
+    /// What is left out of the hour that was asked for last.
+    asked: Option<(UtcHour, Vec<TimeWindow>)>,
+}
+
+/// The whole minutes that a window touches.
+const fn whole_minutes(window: TimeWindow) -> TimeWindow {
+    let from = window.from.0.div_euclid(MINUTE_US) * MINUTE_US;
+    let to = (window.to.0 + MINUTE_US - 1).div_euclid(MINUTE_US) * MINUTE_US;
+    TimeWindow::new(Timestamp(from), Timestamp(to))
+}
+
+impl Hygiene {
+    pub const fn new(maintenance: MaintenancePlan) -> Self {
+        Self { maintenance, troubled: Vec::new(), asked: None }
+    }
+
+    /// From `alert`'s onset to `to` things were not normal. What was learnt before `released` stays learnt.
+    pub fn trouble(&mut self, alert: &Alert, to: Timestamp, released: Timestamp) {
+        // A limit that a person set says nothing about what is normal.
+        if alert.kind == AlertKind::Threshold {
+            return;
+        }
+        let to = to.min(alert.onset + LONGEST);
+        unite(&mut self.troubled, whole_minutes(TimeWindow::new((alert.onset - BEFORE).max(released), to)));
+        self.asked = None;
+    }
+
+    /// Forgets trouble that ended before anything is learnt from.
+    pub fn forget_before(&mut self, at: Timestamp) {
+        self.troubled.retain(|stretch| stretch.to > at);
+    }
+
+    /// The left-out stretches within a window.
+    pub fn within(&self, window: TimeWindow) -> Vec<TimeWindow> {
+        let mut all = Vec::new();
+        let maintenance = self.maintenance.within(window);
+        for stretch in self.troubled.iter().copied().chain(maintenance.into_iter().map(whole_minutes)) {
+            unite(&mut all, TimeWindow::new(stretch.from.max(window.from), stretch.to.min(window.to)));
+        }
+        all
+    }
+
+    /// Whether what began then is left out.
+    pub fn covers(&mut self, at: Timestamp) -> bool {
+        let hour = UtcHour::of(at);
+        if self.asked.as_ref().is_none_or(|(asked, _)| *asked != hour) {
+            let whole = TimeWindow::new(hour.start(), UtcHour(hour.0.saturating_add(1)).start());
+            self.asked = Some((hour, self.within(whole)));
+        }
+        self.asked.as_ref().is_some_and(|(_, stretches)| stretches.iter().any(|stretch| stretch.contains(at)))
+    }
+
+    /// Whether no alert is raised for this, because something was done to it on purpose within the window.
+    pub fn silences(&self, subject: &Subject, window: TimeWindow) -> bool {
+        self.maintenance.is_of(window, subject.services().collect::<Vec<_>>().into_iter())
+    }
+}
