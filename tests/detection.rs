@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use spanwatch::baseline::{self, DayRow, Generation, KeyBuilder};
+use spanwatch::baseline::{self, DayRow, Generation, KeyBuilder, SeriesKey};
 use spanwatch::detect;
 use spanwatch::domain::{
     Anomaly, Attributes, Level, Micros, Span, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp, Trace, TraceId,
@@ -111,7 +111,7 @@ fn learn(engine: &mut Engine, scenario: &Scenario, now: Timestamp) {
         Output::StoreLearnt(learnt) => Some(learnt),
         _ => None,
     });
-    let mut rows: BTreeMap<SpanKey, BTreeMap<i32, DayRow>> = BTreeMap::new();
+    let mut rows: BTreeMap<SeriesKey, BTreeMap<i32, DayRow>> = BTreeMap::new();
     for ((key, hour), slice) in learnt.expect("back-fill stores what it learnt").slices {
         rows.entry(key).or_default().entry(hour.day()).or_default().merge(hour.hour_of_day(), &slice);
     }
@@ -124,7 +124,7 @@ fn learn(engine: &mut Engine, scenario: &Scenario, now: Timestamp) {
             assert!(builder.add_row(day, &bytes));
         }
         let made = builder.finish(scenario.baseline.min_samples, &scenario.baseline.rules());
-        generation.keys.insert(key, Arc::new(made));
+        generation.series.insert(key, Arc::new(made));
     }
     engine.step(Input::GenerationMade(Arc::new(generation)), now);
 }

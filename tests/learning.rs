@@ -70,12 +70,13 @@ struct Monitor {
 }
 
 impl Monitor {
-    fn start(dir: &Path, now: Timestamp) -> Self {
+    fn start(dir: &Path, learn_after_s: u64, now: Timestamp) -> Self {
         let store = Store::open(dir, chrono::DateTime::from_timestamp(now.secs(), 0).unwrap()).unwrap().store;
         let ledger = store.ledger().unwrap();
         let live_from = ledger.known.last().map(|window| window.to).unwrap_or(now);
-        let mut engine = Engine::new(baseline::Settings::default(), detect::Settings::default(), INTERVAL);
-        let resumed = Resumed { ledger, live_from, anomalies: Vec::new() };
+        let settings = baseline::Settings { learn_after_s, ..baseline::Settings::default() };
+        let mut engine = Engine::new(settings, detect::Settings::default(), INTERVAL);
+        let resumed = Resumed { ledger, live_from, ..Resumed::default() };
         engine.step(Input::Resumed(Box::new(resumed)), now);
         Self { engine, store, polled_to: live_from, live_from }
     }
@@ -155,10 +156,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_span_is_learnt_exactly_once(shown in traffic(), happenings in happenings()) {
+    fn every_span_is_learnt_exactly_once(
+        shown in traffic(),
+        happenings in happenings(),
+        learn_after_s in prop::sample::select(vec![0, 45, 120, 900]),
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let mut now = 0;
-        let mut monitor = Monitor::start(dir.path(), at(now));
+        let mut monitor = Monitor::start(dir.path(), learn_after_s, at(now));
         for happens in happenings {
             now += 10;
             match happens {
@@ -166,18 +171,65 @@ proptest! {
                 Happens::Commit => monitor.commit(at(now)),
                 Happens::Killed => {
                     drop(monitor);
-                    monitor = Monitor::start(dir.path(), at(now));
+                    monitor = Monitor::start(dir.path(), learn_after_s, at(now));
                 }
             }
         }
-        // Until all is shown and has settled.
-        for _ in 0..60 {
+        // Until all is shown, has settled and has waited.
+        for _ in 0..60 + learn_after_s / 10 {
             now += 10;
             monitor.poll(&shown, at(now));
         }
         monitor.back_fill(&shown, at(-300), at(now));
         monitor.commit(at(now));
         prop_assert_eq!(samples(&monitor.store), shown.len() as u64);
+    }
+}
+
+#[test]
+fn a_minute_is_learnt_when_it_has_waited_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown =
+        [Shown { trace: 1, span: 1, start: 5, visible: 6 }, Shown { trace: 2, span: 1, start: 95, visible: 96 }];
+    let mut monitor = Monitor::start(dir.path(), 900, at(0));
+    let mut learnt = Vec::new();
+    for now in (10..1_200).step_by(10) {
+        monitor.poll(&shown, at(now));
+        monitor.commit(at(now));
+        if samples(&monitor.store) > learnt.len() as u64 {
+            learnt.push(now);
+        }
+    }
+    // `at(0)` is 40 s after a full minute: the spans lie in the minutes that end at 20 s and at 140 s.
+    assert_eq!(learnt, [920, 1_040]);
+}
+
+/// The root comes a minute after what it called, when that has settled but still waits to be learnt.
+#[test]
+fn a_trace_whose_beginning_comes_late_is_finished_by_the_next_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = [
+        Shown { trace: 1, span: 1, start: 15, visible: 85 },
+        Shown { trace: 1, span: 2, start: 25, visible: 26 },
+        // What lets the polls of that time find the trace again.
+        Shown { trace: 1, span: 3, start: 80, visible: 84 },
+    ];
+    for learn_after_s in [120, 180] {
+        for killed in (40..350).step_by(10) {
+            let mut monitor =
+                Monitor::start(dir.path().join(format!("{learn_after_s}-{killed}")).as_path(), learn_after_s, at(0));
+            for now in (10..600).step_by(10) {
+                if now == killed {
+                    drop(monitor);
+                    let dir = dir.path().join(format!("{learn_after_s}-{killed}"));
+                    monitor = Monitor::start(&dir, learn_after_s, at(now));
+                }
+                monitor.poll(&shown, at(now));
+                monitor.commit(at(now));
+            }
+            monitor.back_fill(&shown, at(-300), at(600));
+            assert_eq!(samples(&monitor.store), 3, "killed at {killed}, learnt after {learn_after_s}");
+        }
     }
 }
 

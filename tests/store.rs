@@ -2,17 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/past.rs"]
+mod past;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use spanwatch::baseline::{Generation, KeyBuilder, Learnt, Settings, Settled, Slice};
-use spanwatch::domain::{
-    Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, SpanKind,
-    TimeWindow, Timestamp, TraceId, UtcHour,
+use spanwatch::baseline::{
+    Facet, Generation, KeyBuilder, KeyStructure, Learnt, SeriesKey, Settings, Settled, Slice, Spread, Structure,
 };
-use spanwatch::store::{Store, StoreError};
+use spanwatch::domain::{
+    Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
+    Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, UtcHour,
+};
+use spanwatch::store::{self, Query, Store, StoreError};
+
+use past::{alert, day, hours, incident, node};
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_000_000, 0).unwrap()
@@ -36,11 +43,24 @@ fn window(from_hour: i32, to_hour: i32) -> TimeWindow {
     TimeWindow::new(UtcHour(from_hour).start(), UtcHour(to_hour).start())
 }
 
+/// What is learnt beside times: two shapes of a call, and how its minutes vary.
+fn structure(operation: &str) -> Structure {
+    let shapes = [(vec![key("child")], 3), (Vec::new(), 2)].into();
+    let calls = KeyStructure { calls: 5, roots: 5, end_to_end_us: 900, shapes, ..KeyStructure::default() };
+    let mut spread = Spread::default();
+    spread.add(20, 4);
+    Structure {
+        keys: [(key(operation), calls)].into(),
+        spreads: [((Subject::Key(key(operation)), Facet::Duration), spread)].into(),
+    }
+}
+
 fn learnt(operation: &str, hour: i32, durations: impl IntoIterator<Item = u64>) -> Learnt {
     Learnt {
-        slices: [((key(operation), UtcHour(hour)), slice(durations))].into(),
+        slices: [((SeriesKey::duration(key(operation)), UtcHour(hour)), slice(durations))].into(),
+        structure: structure(operation),
         windows: vec![window(hour, hour + 1)],
-        settled: None,
+        ..Learnt::default()
     }
 }
 
@@ -96,12 +116,53 @@ fn hours_and_whole_days_merge_and_fold_without_losing_a_sample() {
     store.learn(&learnt("GET /", hour, 50..80), false).unwrap();
     store.learn(&learnt("GET /", hour + 1, 0..20), false).unwrap();
     assert_eq!(samples(&store, "GET /"), 100);
-    store.tidy(UtcHour(hour + 30).start(), 30, 30).unwrap();
+    store.tidy(UtcHour(hour + 30).start(), 30, &store::Settings::default()).unwrap();
     assert_eq!(samples(&store, "GET /"), 100);
     store.reopen().unwrap();
     assert_eq!(samples(&store, "GET /"), 100);
-    store.tidy(UtcHour(hour + 24 * 40).start(), 30, 30).unwrap();
+    store.tidy(UtcHour(hour + 24 * 40).start(), 30, &store::Settings::default()).unwrap();
     assert_eq!(samples(&store, "GET /"), 0, "older than is kept");
+}
+
+/// A generation of two keys whose durations are about `us`.
+fn generation(number: u64, us: u64, operations: &[&str]) -> Generation {
+    let mut builder = KeyBuilder::new(Calendar::utc());
+    let mut series = BTreeMap::new();
+    for operation in operations {
+        let mut row = spanwatch::baseline::DayRow::default();
+        row.merge(3, &slice((0..600).map(|i| us + i)));
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        assert!(builder.add_row(20_000, &bytes));
+        let baseline = builder.finish(10, &Settings::default().rules());
+        series.insert(SeriesKey::duration(key(operation)), Arc::new(baseline));
+    }
+    Generation { number, made_at: Timestamp(number as i64), series, ..Generation::default() }
+}
+
+#[test]
+fn a_generation_is_taken_back_bit_for_bit_and_brought_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.former_generation().unwrap(), None);
+    let (first, second) = (generation(1, 1_000, &["a", "b"]), generation(2, 5_000, &["a", "c"]));
+    store.save_generation(&first).unwrap();
+    assert_eq!(store.former_generation().unwrap(), None, "one alone cannot be taken back");
+    store.save_generation(&second).unwrap();
+    for (current, former) in [(&second, &first), (&first, &second), (&second, &first), (&first, &second)] {
+        assert_eq!(store.generation().unwrap(), *current);
+        assert_eq!(store.former_generation().unwrap().as_ref(), Some(former));
+        store.use_generation(former.number).unwrap();
+    }
+    store.use_generation(1).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.generation().unwrap(), first, "what was taken back stays so after a restart");
+    assert_eq!(store.newest_generation().unwrap(), 2, "no number is given twice");
+    let third = generation(3, 9_000, &["c"]);
+    store.save_generation(&third).unwrap();
+    assert_eq!(store.generation().unwrap(), third);
+    assert_eq!(store.former_generation().unwrap(), Some(first), "the one that was in use, not the one taken back");
 }
 
 #[test]
@@ -112,31 +173,103 @@ fn a_generation_comes_back_bit_for_bit() {
     for number in 1..=4 {
         store.learn(&learnt("GET /", 24 * 20_000 + number, (0..600).map(|i| i * i)), true).unwrap();
         let mut builder = KeyBuilder::new(Calendar::utc());
-        let mut keys = BTreeMap::new();
-        for (id, key) in store.keys() {
+        let mut series = BTreeMap::new();
+        for (id, key) in store.series() {
             assert_eq!(store.read_slices(id, &mut builder).unwrap(), 0);
-            keys.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
+            series.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
         }
-        made = Generation { number: number as u64, made_at: Timestamp(i64::from(number)), keys };
+        made = Generation {
+            number: number as u64,
+            made_at: Timestamp(i64::from(number)),
+            series,
+            structure: Arc::new(store.structure().unwrap()),
+            watched_s: vec![3_600; HourOfWeek::COUNT],
+        };
         store.save_generation(&made).unwrap();
     }
     drop(store);
     assert_eq!(open(dir.path()).generation().unwrap(), made);
+    assert_eq!(made.structure.keys[&key("GET /")].calls, 20, "four times five");
 }
 
 #[test]
 fn anomalies_are_kept_in_order_and_for_as_long_as_asked() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let day = |n: i64| Timestamp::from_secs(1_795_000_000 + n * 86_400);
     for (n, span) in [(3, 1), (1, 2), (2, 3), (-40, 4)] {
         store.record_anomaly(&anomaly(day(n), span)).unwrap();
     }
     store.forget_anomaly(day(2), anomaly(day(2), 3).id).unwrap();
-    store.tidy(day(4), 30, 30).unwrap();
+    store.tidy(day(4), 30, &store::Settings::default()).unwrap();
     let kept = store.anomalies_since(Timestamp(i64::MIN)).unwrap();
     assert_eq!(kept, [anomaly(day(1), 2), anomaly(day(3), 1)]);
     assert_eq!(store.anomalies_since(day(2)).unwrap(), [anomaly(day(3), 1)]);
+}
+
+#[test]
+fn alerts_and_incidents_are_found_by_time_service_and_severity() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let edge = Subject::Edge { caller: "cart".into(), callee: "stock".into() };
+    for alert in [
+        alert(2, day(2), Severity::Sev1, edge),
+        alert(1, day(1), Severity::Sev3, node("cart")),
+        alert(3, day(3), Severity::Sev2, node("mail")),
+    ] {
+        store.record_alert(&alert).unwrap();
+    }
+    store.record_incident(&incident(1, day(1), Severity::Sev3, &["cart"])).unwrap();
+    store.record_incident(&incident(2, day(2), Severity::Sev1, &["stock", "cart"])).unwrap();
+    let numbers = |query: &Query| -> Vec<u64> { store.alerts(query).unwrap().iter().map(|a| a.id.0).collect() };
+    let incidents = |query: &Query| -> Vec<u64> { store.incidents(query).unwrap().iter().map(|i| i.id.0).collect() };
+    let all = Query::default();
+    assert_eq!((numbers(&all), incidents(&all)), (vec![1, 2, 3], vec![1, 2]), "in the order of time");
+    let of = |service: &str| Query { service: Some(service.into()), ..Query::default() };
+    assert_eq!((numbers(&of("cart")), numbers(&of("stock"))), (vec![1, 2], vec![2]), "an edge touches both ends");
+    assert_eq!((incidents(&of("cart")), incidents(&of("stock"))), (vec![1, 2], vec![2]));
+    let severe = Query { severity: Some(Severity::Sev2), ..Query::default() };
+    assert_eq!((numbers(&severe), incidents(&severe)), (vec![2, 3], vec![2]));
+    let within = |from, to| Query { window: Some(TimeWindow::new(from, to)), ..Query::default() };
+    assert_eq!(numbers(&within(day(2) + Micros::from_secs(1_800), day(3))), [2, 3], "what went on, and what began");
+    assert_eq!(numbers(&within(day(2) + hours(2), day(3) - hours(1))), [] as [u64; 0]);
+}
+
+#[test]
+fn an_alert_that_changes_is_one_alert_and_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Alert { closed: None, ..alert(1, day(1), Severity::Sev3, node("cart")) };
+    let worse = Alert { severity: Severity::Sev1, last_seen: day(1) + hours(3), ..first.clone() };
+    {
+        let store = open(dir.path());
+        store.record_alert(&first).unwrap();
+        store.record_alert(&worse).unwrap();
+        store.record_incident(&Incident { closed: None, ..incident(4, day(1), Severity::Sev1, &["cart"]) }).unwrap();
+    }
+    let store = open(dir.path());
+    assert_eq!(store.alerts(&Query::default()).unwrap(), [worse.clone()]);
+    let closed = store.close_left_open().unwrap();
+    assert_eq!((closed.alerts, closed.incidents), (1, 1));
+    assert_eq!((closed.last_alert, closed.last_incident), (AlertId(1), IncidentId(4)));
+    let as_seen = Alert { closed: Some(worse.last_seen), ..worse };
+    assert_eq!(store.alerts(&Query::default()).unwrap(), [as_seen]);
+    assert_eq!(store.incidents(&Query::default()).unwrap()[0].closed, Some(day(1) + hours(1)));
+    assert_eq!(store.close_left_open().unwrap().alerts, 0, "and stays closed");
+}
+
+#[test]
+fn alerts_are_kept_for_thirty_days_and_their_numbers_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (number, raised) in [(1, day(0)), (2, day(1)), (3, day(20))] {
+        store.record_alert(&alert(number, raised, Severity::Sev2, node("cart"))).unwrap();
+        store.record_incident(&incident(number, raised, Severity::Sev2, &["cart"])).unwrap();
+    }
+    let kept = || -> Vec<u64> { store.alerts(&Query::default()).unwrap().iter().map(|a| a.id.0).collect() };
+    store.tidy(day(30) + hours(2), 30, &store::Settings::default()).unwrap();
+    assert_eq!(kept(), [2, 3]);
+    store.tidy(day(90), 30, &store::Settings::default()).unwrap();
+    assert_eq!((kept(), store.incidents(&Query::default()).unwrap().len()), (vec![3], 1));
+    assert_eq!(store.close_left_open().unwrap().last_incident, IncidentId(3));
 }
 
 #[test]

@@ -23,4 +23,6 @@ pub use settings::Settings;
 pub use sketch::Sketch;
 pub use slice::{DayRow, Slice};
 pub use spread::Spread;
-pub use structure::{ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_SHAPES, Structure, count};
+pub use structure::{
+    ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Structure, count,
+};

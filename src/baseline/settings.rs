@@ -1,8 +1,9 @@
 //! What `[baseline]` in the configuration means.
 
+use chrono::{DateTime, Days, TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Broken, Calendar, Micros};
+use crate::domain::{Broken, Calendar, Micros, Timestamp};
 
 use super::cell::CutOffRule;
 
@@ -122,6 +123,25 @@ impl Settings {
             (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten().filter(|number| *number < below)
         };
         Some(number(hour, 24)? * 60 + number(minute, 60)?)
+    }
+
+    /// The newest moment at or before `now` at which the nightly recalculation was to run.
+    #[must_use]
+    pub fn last_recalculation(&self, now: Timestamp) -> Timestamp {
+        let zone = self.calendar().zone();
+        let minute = self.recalculation_minute().unwrap_or(0);
+        let Some(utc) = DateTime::from_timestamp(now.secs(), 0) else { return now };
+        let today = utc.with_timezone(&zone).date_naive();
+        // Where the clocks skip that time, the night before stands in; where it comes twice, the first.
+        (0..3)
+            .filter_map(|back| {
+                let day = today.checked_sub_days(Days::new(back))?;
+                let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
+                let at = zone.from_local_datetime(&local).earliest()?;
+                Some(Timestamp::from_secs(at.timestamp()))
+            })
+            .find(|at| *at <= now)
+            .unwrap_or(now)
     }
 
     /// SEV1 … SEV5: percentile and the samples it needs.

@@ -79,11 +79,13 @@ impl Spread {
     /// Index of dispersion of the calls a minute, at least 1 (Poisson), from half the mean squared step.
     #[must_use]
     pub fn dispersion(&self) -> f64 {
-        if self.steps < FEW_WINDOWS as u64 || self.windows == 0 {
+        if self.n == 0 || (self.steps as f64) < FEW_WINDOWS {
             return UNKNOWN_DISPERSION;
         }
-        let mean = self.n as f64 / self.windows.max(self.steps) as f64;
-        (self.step_squares as f64 / (2.0 * self.steps as f64) / mean.max(1e-9)).max(1.0)
+        let mean = self.n as f64 / self.steps as f64;
+        let observed = (self.step_squares as f64 / (2.0 * self.steps as f64) / mean).max(1.0);
+        let unknown = (ENOUGH_WINDOWS - self.steps as f64).max(0.0);
+        (observed * self.steps as f64 + UNKNOWN_DISPERSION * unknown) / (self.steps as f64 + unknown)
     }
 }
 

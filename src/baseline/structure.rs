@@ -30,6 +30,11 @@ pub struct KeyStructure {
     /// Σ of their end-to-end time, and the longest.
     pub end_to_end_us: u64,
     pub longest_us: u64,
+    /// The longest own time of its spans on a node.
+    pub largest_own_us: u64,
+    /// Starts of such traces by local minute of the day. More than [`MOST_MINUTES`] of them are no timetable; then none is kept
+    /// beyond that.
+    pub minutes: BTreeMap<u16, u64>,
     /// Calls by the kinds of their children. Bounded: see [`MOST_SHAPES`].
     #[serde(with = "pairs")]
     pub shapes: BTreeMap<ChildSet, u64>,
@@ -47,6 +52,7 @@ pub enum Facet {
     SelfTime,
     Duration,
     Errors,
+    Calls,
 }
 
 /// All of it, of some stretch of time.
@@ -60,6 +66,8 @@ pub struct Structure {
 pub const MOST_SHAPES: usize = 256;
 pub const MOST_MESSAGES: usize = 64;
 const MOST_CONTRIBUTORS: usize = 512;
+/// A job every five minutes, and some minutes by which it was late.
+pub const MOST_MINUTES: usize = 600;
 
 /// Maps whose keys are no text are written as lists of pairs.
 mod pairs {
@@ -102,6 +110,10 @@ impl KeyStructure {
         self.roots += other.roots;
         self.end_to_end_us = self.end_to_end_us.saturating_add(other.end_to_end_us);
         self.longest_us = self.longest_us.max(other.longest_us);
+        self.largest_own_us = self.largest_own_us.max(other.largest_own_us);
+        for (minute, n) in &other.minutes {
+            count(&mut self.minutes, *minute, *n, MOST_MINUTES);
+        }
         for (shape, n) in &other.shapes {
             count(&mut self.shapes, shape.clone(), *n, MOST_SHAPES);
         }
@@ -125,6 +137,12 @@ impl KeyStructure {
     #[must_use]
     pub fn mean_end_to_end(&self) -> Option<Micros> {
         (self.roots > 0).then(|| Micros(self.end_to_end_us / self.roots))
+    }
+
+    /// Its traces begin at so many different minutes of the day that they follow no timetable.
+    #[must_use]
+    pub fn is_irregular(&self) -> bool {
+        self.minutes.len() >= MOST_MINUTES
     }
 
     /// Whether calls come from another service or from outside: the rate of a service is counted at such keys.

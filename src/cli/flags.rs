@@ -22,7 +22,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "URL")]
     pub ollama_url: Option<String>,
     /// Model that explains, as in llama3.2:1b
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
     pub model: Option<String>,
     /// Where what was learnt is kept
     #[arg(long, global = true, value_name = "DIR")]
@@ -31,10 +31,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Colour on the screen: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", hide_possible_values = true, value_parser = ["auto", "always", "never"])]
+    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true, hide_possible_values = true, value_parser = ["auto", "always", "never"])]
     pub color: Option<String>,
     /// Plain characters only, whatever the locale says
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub ascii: bool,
 }
 

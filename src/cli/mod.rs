@@ -2,9 +2,10 @@
 
 mod completions;
 mod config;
-mod demo;
+pub mod demo;
 mod doctor;
 mod flags;
+mod history;
 mod info;
 mod output;
 pub mod replay;
@@ -37,6 +38,8 @@ enum Subcommands {
     Config(config::ConfigCommand),
     /// Judge traces in files, in event time, as fast as they can be read
     Replay(replay::ReplayArgs),
+    /// List past incidents, alerts and anomalies from the store
+    History(history::HistoryArgs),
     /// Try every backend, the store and the terminal, and say what to do
     Doctor(doctor::DoctorArgs),
     /// Print the paths in use
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Some(Subcommands::Demo(arguments)) => demo::demo(&arguments, &cli.flags),
         Some(Subcommands::Config(command)) => config::run(&command, &cli.flags),
         Some(Subcommands::Replay(arguments)) => replay::replay(&arguments, &cli.flags),
+        Some(Subcommands::History(arguments)) => history::history(&arguments, &cli.flags),
         Some(Subcommands::Doctor(arguments)) => doctor::doctor(&arguments, &cli.flags),
         Some(Subcommands::Info) => info::info(&cli.flags),
         Some(Subcommands::Completions { shell }) => completions::completions(shell),

@@ -30,8 +30,13 @@ const UNCALLED_WEIGHT: f64 = 0.45;
 /// An odd shape above another odd one is its consequence.
 const CONSEQUENCE: f64 = 0.3;
 const MOST_SUSPECTS: usize = 10;
-/// Metrics that left their own baseline support a suspect that has other evidence, and outweigh a weak one.
+/// Metrics that left their own baseline support a suspect that has other evidence, and outweigh a weak one; without any,
+/// they are a hint.
 const METRIC_WEIGHT: f64 = 1.5;
+const METRIC_ALONE: f64 = 0.1;
+/// Who is silent while its callers are not explains whatever they do instead; traffic that others send explains slowness.
+const SILENT_SCORE: f64 = 2.0;
+const SURGE_SCORE: f64 = 1.0;
 /// A hair of evidence orders those that have none.
 const TIE: f64 = 1e-4;
 
@@ -90,6 +95,7 @@ impl Watch {
         let times = self.by_times(&evidence);
         let odd = self.by_shapes(window);
         let failing = self.by_errors(window);
+        let rates = self.by_rates(window);
         let explained = self.explained(window);
         let mut suspects: Vec<Suspect> = self
             .services
@@ -107,8 +113,10 @@ impl Watch {
                     clauses.push(format!("{} of {} calls slow at {place}", e.k, e.n));
                 }
                 let mut operation = loudest.and_then(|_| self.loudest_operation(number, window));
-                for (found, clause) in
-                    [odd.get(&number), failing.get(&number)].into_iter().flatten().map(|o| (o, &o.words))
+                for (found, clause) in [odd.get(&number), failing.get(&number), rates.get(&number)]
+                    .into_iter()
+                    .flatten()
+                    .map(|o| (o, &o.words))
                 {
                     score += found.score;
                     clauses.push(clause.clone());
@@ -117,7 +125,7 @@ impl Watch {
                     }
                 }
                 if let Some((weight, words)) = support.get(service) {
-                    score += METRIC_WEIGHT * weight;
+                    score += if score > 0.0 { METRIC_WEIGHT } else { METRIC_ALONE } * weight;
                     clauses.push(words.clone());
                 }
                 let hair = evidence.iter().filter(|e| e.touches(number)).map(|e| e.z).fold(0.0, f64::max);
@@ -272,6 +280,15 @@ impl Watch {
             }
         }
         failing
+    }
+
+    /// Where traffic began to be far more or far less than usual.
+    fn by_rates(&self, window: TimeWindow) -> BTreeMap<u32, Odd> {
+        let told = |(service, kind, n, expected): (u32, AlertKind, u64, f64)| {
+            let score = if kind == AlertKind::Silence { SILENT_SCORE } else { SURGE_SCORE };
+            (service, Odd { score, new: false, words: format!("{n} calls, {expected:.0} expected"), operation: None })
+        };
+        self.rate_origins(window).into_iter().map(told).collect()
     }
 
     fn loudest_operation(&self, service: u32, window: TimeWindow) -> Option<Arc<str>> {

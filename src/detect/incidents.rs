@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, Micros, Subject, TimeWindow, Timestamp};
 
-use super::culprit::Support;
+use super::metrics::Metrics;
 use super::watch::{Finding, SubjectId, TrackId, Watch};
 
 /// Quiet polls in a row that close an alert.
@@ -17,15 +17,13 @@ const FORGOTTEN: Micros = Micros::from_secs(900);
 /// Evidence of a long incident is that of its newest part: no more is kept.
 const LONGEST_EVIDENCE: Micros = Micros::from_secs(1_500);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Open {
     alert: Alert,
     quiet: u32,
-    /// The window that raised it, where that is a long one: it keeps the alert open as long as it is hot.
-    length: Micros,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Running {
     incident: Incident,
     /// Services of its alerts.
@@ -46,7 +44,7 @@ pub enum Change {
 }
 
 /// Everything that is open.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     alerts: BTreeMap<TrackId, Open>,
     incidents: Vec<Running>,
@@ -76,7 +74,7 @@ impl Book {
     }
 
     /// Takes what a round of tests found.
-    pub fn update(&mut self, at: Timestamp, findings: Vec<Finding>, watch: &Watch, support: &Support) -> Vec<Change> {
+    pub fn update(&mut self, at: Timestamp, findings: Vec<Finding>, watch: &Watch, metrics: &Metrics) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut changed: BTreeSet<IncidentId> = BTreeSet::new();
         let mut seen: BTreeSet<TrackId> = BTreeSet::new();
@@ -93,19 +91,19 @@ impl Book {
             }
         }
         changed.extend(self.close_quiet(at, &seen, watch, &mut changes));
-        self.settle(at, &changed, watch, support, &mut changes);
+        self.settle(at, &changed, watch, metrics, &mut changes);
         changes
     }
 
     /// The data ends here: everything open is closed as it was last seen.
-    pub fn close_all(&mut self, at: Timestamp, watch: &Watch, support: &Support) -> Vec<Change> {
+    pub fn close_all(&mut self, at: Timestamp, watch: &Watch, metrics: &Metrics) -> Vec<Change> {
         let mut changes = Vec::new();
         let changed: BTreeSet<IncidentId> = self.alerts.values().map(|open| open.alert.incident).collect();
         for (_, mut open) in std::mem::take(&mut self.alerts) {
             open.alert.closed = Some(at);
             changes.push(Change::AlertClosed(Box::new(open.alert)));
         }
-        self.settle(at, &changed, watch, support, &mut changes);
+        self.settle(at, &changed, watch, metrics, &mut changes);
         self.incidents.clear();
         changes
     }
@@ -150,8 +148,7 @@ impl Book {
             running.incident.alerts.push(alert.id);
         }
         changes.push(Change::AlertRaised(Box::new(alert.clone())));
-        let length = finding.arithmetic.window.length();
-        self.alerts.insert(finding.track, Open { alert, quiet: 0, length });
+        self.alerts.insert(finding.track, Open { alert, quiet: 0 });
         incident
     }
 
@@ -216,10 +213,12 @@ impl Book {
         let mut changed = BTreeSet::new();
         let mut closed = Vec::new();
         for (track, open) in self.alerts.iter_mut().filter(|(track, _)| !seen.contains(track)) {
-            if watch.is_speaking(*track, at) {
+            // What did not come has come.
+            if track.kind == AlertKind::Absence {
+                open.quiet = QUIET_POLLS;
+            } else if watch.is_speaking(*track, at) {
                 open.quiet += 1;
             }
-            let _ = open.length;
             if open.quiet >= QUIET_POLLS || at.since(open.alert.last_seen) >= FORGOTTEN {
                 closed.push(*track);
             }
@@ -240,7 +239,7 @@ impl Book {
         at: Timestamp,
         changed: &BTreeSet<IncidentId>,
         watch: &Watch,
-        support: &Support,
+        metrics: &Metrics,
         changes: &mut Vec<Change>,
     ) {
         for running in self.incidents.iter_mut().filter(|running| changed.contains(&running.incident.id)) {
@@ -260,10 +259,14 @@ impl Book {
             incident.last_seen = alerts.iter().map(|alert| alert.last_seen).max().unwrap_or(at);
             let from = alerts.iter().map(|alert| alert.onset).min().unwrap_or(incident.onset);
             let window = TimeWindow::new(from.max(at - LONGEST_EVIDENCE), at);
-            incident.suspects = watch.suspects(window, support);
+            incident.suspects = watch.suspects(window, &metrics.support(window));
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));
             incident.counterfactual = culprit.and_then(|service| watch.counterfactual(window, &service));
             incident.title = title(incident, &alerts);
+            if !running.active && incident.raised < at {
+                // What had closed goes on: it is raised anew, for whoever was told that it was over.
+                incident.raised = at;
+            }
             let told = Box::new(incident.clone());
             changes.push(if running.active { Change::IncidentChanged(told) } else { Change::IncidentOpened(told) });
             running.active = true;

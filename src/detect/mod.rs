@@ -3,8 +3,11 @@
 pub mod chance;
 mod culprit;
 mod incidents;
+mod metrics;
 mod observation;
 mod paths;
+mod rates;
+mod rejudge;
 mod ring;
 mod settings;
 mod shapes;
@@ -14,7 +17,9 @@ mod why;
 
 pub use culprit::Support;
 pub use incidents::{Book, Change};
+pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
+pub use rejudge::{Rejudged, rejudge};
 pub use settings::Settings;
 pub use watch::{Finding, SubjectId, TrackId, WINDOWS, Watch};
 

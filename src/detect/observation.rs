@@ -35,7 +35,9 @@ pub struct Observation {
     pub message: Option<Arc<str>>,
     /// Called from another service or from outside.
     pub entry: bool,
-    /// Its parent is not in the trace.
+    /// Its trace begins here.
+    pub root: bool,
+    /// Its parent is not in the trace, although its root is. Without a root, more is still to come.
     pub orphan: bool,
     /// Seen here for the first time; spans that an earlier poll brought are context only.
     pub fresh: bool,
@@ -49,6 +51,8 @@ pub struct Observed {
     pub window: TimeWindow,
     /// The span without a parent, where there is one.
     pub root: Option<u32>,
+    /// Local minute of the day in which the root began.
+    pub minute: Option<u16>,
     /// From the root's start to the last end below it.
     pub end_to_end: Micros,
     /// Parents before children.

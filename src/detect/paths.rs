@@ -18,7 +18,7 @@ pub(super) struct Spent {
 }
 
 /// By the key at which traces begin.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Paths {
     slots: VecDeque<(i64, BTreeMap<u32, Spent>)>,
 }

@@ -17,12 +17,13 @@ const TREBLED: f64 = 3.0;
 const LEAST_RISE: f64 = 0.2;
 /// The mix of few calls is that of few users.
 const ENOUGH_FOR_A_MIX: u64 = 30;
-const LEAST_HITS: u64 = 2;
+/// Two odd calls are one user's retry.
+const LEAST_HITS: u64 = 3;
 const LEAST_EXCESS: f64 = 0.05;
 const USUAL: f64 = 0.02;
 
 /// The shapes of one key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Shapes {
     calls: u64,
     known: BTreeMap<ChildSet, u64>,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::baseline::{Cell, Exceeding, Facet, Generation, KeyBaseline, KeyStructure, Measure, SeriesKey, Spread};
 use crate::domain::{
-    AlertKind, Arithmetic, HourOfWeek, Level, Micros, Severity, SpanKey, Subject, TimeWindow, Timestamp,
+    AlertKind, Arithmetic, Calendar, HourOfWeek, Level, Micros, Severity, SpanKey, Subject, TimeWindow, Timestamp,
 };
 
 use super::chance;
 use super::observation::{Observation, Observed, Place};
 use super::paths::Paths;
+use super::rates::Expected;
 use super::ring::{Counts, Ring};
 use super::settings::Settings;
 use super::shapes::Shapes;
@@ -27,7 +28,7 @@ pub(super) const LEAST_HITS: u64 = 2;
 /// Below this a baseline's shares are little more than its own samples: it is not tested.
 pub(super) const LEAST_SAMPLES: u64 = 20;
 /// p95, on which every limit rests, wants that many; a more specific level with fewer leaves the answer to a wider one.
-const ENOUGH_FOR_P95: u64 = 100;
+pub(super) const ENOUGH_FOR_P95: u64 = 100;
 /// A key that knows its own p99.9 is tested by itself; others only together with their service or edge.
 pub(super) const ENOUGH_ALONE: u64 = 5_000;
 /// Errors: that many, and a share larger by 5 points or threefold.
@@ -35,13 +36,15 @@ pub(super) const LEAST_ERRORS: u64 = 5;
 pub(super) const ERRORS_TIMES: f64 = 3.0;
 /// How few quiet calls say that a subject is quiet.
 const QUIET_CALLS: u64 = 5;
+/// Where fewer than one in that many calls began a trace, one that does has lost its context.
+const RARELY: u64 = 50;
 /// What one odd value must exceed the largest ever learnt by, besides being unlikely.
 const EXTREME_TIMES: f64 = 1.5;
 
 /// The odds at which an alert is raised while an hour or less of history is known. No baseline of minutes can keep a
-/// promise for a week, and at the start a missed fault costs more than a look; with ρ assumed as it is then, one in 800
+/// promise for a week, and at the start a missed fault costs more than a look; with ρ assumed as it is then, one in 1000
 /// leaves a few looks an hour on a system whose traffic changes in kind.
-const YOUNG_LOG10_ALPHA: f64 = -2.9;
+const YOUNG_LOG10_ALPHA: f64 = -3.0;
 const YOUNG: Micros = Micros::from_secs(3_600);
 const WEEK: Micros = Micros::from_secs(604_800);
 
@@ -84,7 +87,7 @@ pub(super) struct Limits {
 }
 
 /// One series, and its limits as they were looked up last: spans of one hour share them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Normal {
     baseline: Option<Arc<KeyBaseline>>,
     looked_up: Option<(HourOfWeek, Option<Limits>)>,
@@ -125,7 +128,7 @@ impl Limits {
 }
 
 /// Counts of one subject in one respect, and how its minutes vary.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Track {
     pub(super) ring: Ring,
     /// As learnt.
@@ -160,7 +163,7 @@ impl Track {
 }
 
 /// One span key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct KeyWatch {
     pub(super) key: SpanKey,
     pub(super) service: u32,
@@ -177,30 +180,42 @@ pub(super) struct KeyWatch {
     pub(super) errors: Track,
     pub(super) origins: Track,
     pub(super) orphans: Track,
+    /// How its calls a minute vary.
+    pub(super) calls: Spread,
+    pub(super) rate: Expected,
+    /// When its newest call began.
+    pub(super) last_call: Option<Timestamp>,
+    calls_before: Option<u64>,
+    /// The newest own time beyond anything learnt.
+    extreme: Option<(Timestamp, Limits, u64)>,
     pub(super) messages: BTreeMap<Arc<str>, Ring>,
     pub(super) shapes: Shapes,
 }
 
 /// A service's own work, or the time between two services.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Group {
     pub(super) own: Track,
     pub(super) errors: Track,
+    /// How calls a minute into the service vary.
+    pub(super) calls: Spread,
+    calls_before: Option<u64>,
     /// Samples behind it.
     pub(super) samples: u64,
 }
 
 /// What is watched. See the module's words.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     pub(super) settings: Settings,
+    pub(super) calendar: Calendar,
     pub(super) keys: Vec<KeyWatch>,
     pub(super) services: Vec<Arc<str>>,
     pub(super) groups: BTreeMap<SubjectId, Group>,
     /// Who calls whom, as seen.
     pub(super) calls: BTreeSet<(u32, u32)>,
     pub(super) paths: Paths,
-    generation: Arc<Generation>,
+    pub(super) generation: Arc<Generation>,
     /// Windows begin here at the earliest: before lies a gap.
     pub(super) since: Option<Timestamp>,
     /// log₁₀ of the chance below which an alert is raised.
@@ -210,9 +225,10 @@ pub struct Watch {
 
 impl Watch {
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, calendar: Calendar) -> Self {
         Self {
             settings,
+            calendar,
             keys: Vec::new(),
             services: Vec::new(),
             groups: BTreeMap::new(),
@@ -278,6 +294,7 @@ impl Watch {
             let spread = |facet| spreads.get(&(subject.clone(), facet)).copied().unwrap_or_default();
             group.own.spread = spread(Facet::SelfTime);
             group.errors.spread = spread(Facet::Errors);
+            group.calls = spread(Facet::Calls);
         }
     }
 
@@ -356,12 +373,18 @@ impl Watch {
                 found.insert(finding.track, finding);
             }
         };
-        self.tests(&Test { at, since, log10_alpha: self.log10_alpha }, &mut tell);
+        self.tests(&self.round(at, since), &mut tell);
         found.into_values().collect()
     }
 
+    /// The tests of windows that end `at`, and begin at `since` at the earliest.
+    pub(super) fn round(&self, at: Timestamp, since: Timestamp) -> Test {
+        let knows_a_week = self.generation.watched() >= WEEK;
+        Test { at, since, log10_alpha: self.log10_alpha, knows_a_week }
+    }
+
     /// One round of all tests.
-    pub(super) fn tests(&self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn tests(&mut self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
         for (subject, group) in &self.groups {
             test.times(*subject, AlertKind::SelfTime, &group.own, group.samples, &mut tell);
             test.errors(*subject, &group.errors, group.samples, &mut tell);
@@ -372,6 +395,7 @@ impl Watch {
                 test.times(subject, AlertKind::SelfTime, &key.own, key.samples, &mut tell);
                 test.times(subject, AlertKind::Duration, &key.duration, key.samples, &mut tell);
             }
+            test.extreme(subject, key, &mut tell);
             test.errors(subject, &key.errors, key.samples, &mut tell);
             test.orphans(subject, key, &mut tell);
             test.messages(subject, key, &mut tell);
@@ -379,6 +403,9 @@ impl Watch {
                 key.shapes.test(subject, &key.errors.ring, test, &self.keys, &mut tell);
             }
         }
+        let calendar = self.calendar;
+        self.test_absence(test, &calendar, &mut tell);
+        self.test_rates(test, &calendar, &mut tell);
     }
 
     /// Calls of a track's subject in the last minute: whether its silence about a finding says anything.
@@ -412,6 +439,7 @@ impl Watch {
             if !quiet {
                 continue;
             }
+            self.tally_calls(minute, &mut spreads);
             let mut add = |subject: Subject, facet, ring: &Ring| {
                 let counts = ring.sum(minute);
                 if counts.n > 0 {
@@ -434,6 +462,31 @@ impl Watch {
             }
         }
         spreads
+    }
+}
+
+impl Watch {
+    /// Steps of the calls from one minute to the next, of each entry and of the entries of each service together.
+    fn tally_calls(&mut self, minute: TimeWindow, spreads: &mut BTreeMap<(Subject, Facet), Spread>) {
+        let mut add = |subject: Subject, before: &mut Option<u64>, n: u64| {
+            if let Some(before) = before.replace(n) {
+                let spread = spreads.entry((subject, Facet::Calls)).or_default();
+                spread.add(n, 0);
+                spread.add_step(before, n);
+            }
+        };
+        let mut services: BTreeMap<u32, u64> = BTreeMap::new();
+        for key in self.keys.iter_mut().filter(|key| key.structure.is_entry()) {
+            let n = key.errors.ring.sum(minute).n;
+            *services.entry(key.service).or_default() += n;
+            add(Subject::Key(key.key.clone()), &mut key.calls_before, n);
+        }
+        for (service, n) in services {
+            if let Some(group) = self.groups.get_mut(&SubjectId::Node(service)) {
+                let name = self.services.get(service as usize).cloned().unwrap_or_else(|| Arc::from(""));
+                add(Subject::Node(name), &mut group.calls_before, n);
+            }
+        }
     }
 }
 
@@ -464,6 +517,11 @@ impl KeyWatch {
             errors: Track::default(),
             origins: Track::default(),
             orphans: Track::default(),
+            calls: Spread::default(),
+            rate: Expected::default(),
+            last_call: None,
+            calls_before: None,
+            extreme: None,
             messages: BTreeMap::new(),
             shapes: Shapes::default(),
         }
@@ -488,12 +546,19 @@ impl KeyWatch {
         self.own.spread = spread(Facet::SelfTime);
         self.duration.spread = spread(Facet::Duration);
         self.errors.spread = spread(Facet::Errors);
+        self.calls = spread(Facet::Calls);
+        self.rate = Expected::default();
         self.shapes.use_structure(&self.structure);
+    }
+
+    pub(super) const fn durations_baseline(&self) -> Option<&Arc<KeyBaseline>> {
+        self.durations.baseline.as_ref()
     }
 
     /// How many tests are made of it.
     fn tracks(&self) -> usize {
-        if self.samples >= ENOUGH_ALONE { 5 } else { 3 }
+        let entry = if self.structure.is_entry() { 1 } else { 0 };
+        entry + if self.samples >= ENOUGH_ALONE { 5 } else { 3 }
     }
 
     fn take(&mut self, span: &Observation, children: &[u32], bucket: HourOfWeek, group: &mut Group) {
@@ -507,7 +572,9 @@ impl KeyWatch {
         if let Some(message) = span.message.as_ref().filter(|message| !self.structure.messages.contains_key(*message)) {
             self.messages.entry(Arc::clone(message)).or_default().add(at, &hit(true));
         }
-        self.orphans.add(at, &hit(span.orphan));
+        self.last_call = self.last_call.max(Some(span.start));
+        let stray = span.root && self.structure.roots * RARELY < self.structure.calls;
+        self.orphans.add(at, &hit(span.orphan || stray));
         self.shapes.take(at, children);
         let own = match span.place {
             Place::Edge(callee) => self.edges.get_mut(&callee),
@@ -519,6 +586,9 @@ impl KeyWatch {
             if span.place == Place::Node {
                 self.own.add(at, &counts);
                 self.own.limits = Some(limits);
+                if span.own.0 as f64 > EXTREME_TIMES * self.structure.largest_own_us as f64 {
+                    self.extreme = Some((at, limits, span.own.0));
+                }
             }
             group.own.add(at, &counts);
         }
@@ -537,6 +607,7 @@ pub(super) struct Test {
     pub(super) at: Timestamp,
     pub(super) since: Timestamp,
     pub(super) log10_alpha: f64,
+    pub(super) knows_a_week: bool,
 }
 
 impl Test {
@@ -562,6 +633,45 @@ impl Test {
 
     pub(super) const fn log10_alpha(&self) -> f64 {
         self.log10_alpha
+    }
+
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// One call that is an alert by itself: unlikelier than the odds in use, and beyond anything learnt.
+    fn extreme(&self, subject: SubjectId, key: &KeyWatch, tell: &mut dyn FnMut(Finding)) {
+        let Some((at, limits, us)) = key.extreme.filter(|(at, ..)| *at >= self.at - CLOSING) else { return };
+        // The largest of a few days says little about the largest there can be.
+        if key.samples < ENOUGH_ALONE || !self.knows_a_week {
+            return;
+        }
+        let log10_chance = chance::log10_extreme(us as f64, limits.p99_us, limits.p99_9_us);
+        let window = TimeWindow::new(at - CLOSING, at);
+        let Some(raises) = self.weigh(window, log10_chance) else { return };
+        tell(Finding {
+            track: TrackId { subject, kind: AlertKind::SelfTime },
+            severity: Severity::Sev3,
+            onset: at,
+            raises,
+            detail: String::from("one call beyond anything learnt"),
+            arithmetic: Arithmetic {
+                window,
+                n: 1,
+                k: 1,
+                expected: 0.0,
+                threshold: Some(Micros((EXTREME_TIMES * key.structure.largest_own_us as f64) as u64)),
+                log10_chance,
+                log10_alpha: self.log10_alpha,
+                samples: limits.samples,
+                level: Some(limits.level),
+                rho: 0.0,
+            },
+        });
     }
 
     fn times(&self, subject: SubjectId, kind: AlertKind, track: &Track, samples: u64, tell: &mut dyn FnMut(Finding)) {
@@ -685,7 +795,8 @@ impl Test {
             return;
         }
         let calls = key.structure.calls;
-        let p = (key.structure.orphans as f64 + 0.5) / (calls as f64 + 1.0);
+        let stray = if key.structure.roots * RARELY < calls { key.structure.roots } else { 0 };
+        let p = ((key.structure.orphans + stray) as f64 + 0.5) / (calls as f64 + 1.0);
         for window in self.windows() {
             let counts = key.orphans.ring.sum(window);
             let k = counts.k.first().copied().unwrap_or(0);
@@ -746,10 +857,4 @@ impl Test {
             }
         }
     }
-}
-
-/// A single duration that is an alert by itself: unlikelier than the odds in use, and beyond anything learnt.
-#[must_use]
-pub fn is_extreme(us: f64, p99_us: f64, p99_9_us: f64, largest_us: f64, log10_alpha: f64) -> bool {
-    us > EXTREME_TIMES * largest_us && chance::log10_extreme(us, p99_us, p99_9_us) < log10_alpha
 }

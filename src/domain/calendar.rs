@@ -126,6 +126,15 @@ impl Calendar {
         HourOfWeek::new(local.weekday().num_days_from_monday() as u8, local.hour() as u8)
     }
 
+    /// Minutes after local midnight.
+    #[must_use]
+    pub fn minute_of_day(&self, at: Timestamp) -> u16 {
+        use chrono::Timelike;
+        let utc = DateTime::from_timestamp(at.secs(), 0).unwrap_or_default();
+        let local = utc.with_timezone(&self.zone);
+        (local.hour() * 60 + local.minute()) as u16
+    }
+
     #[must_use]
     pub fn bucket_at(&self, at: Timestamp) -> HourOfWeek {
         self.bucket(UtcHour::of(at))

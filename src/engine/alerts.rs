@@ -24,7 +24,7 @@ pub struct Group {
 }
 
 /// All groups, by the number of their key in the engine's table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Groups {
     groups: BTreeMap<u32, Group>,
 }
@@ -103,7 +103,7 @@ impl Groups {
 type KeptRow = (f64, Timestamp, AnomalyId);
 
 /// Which anomalies are written down: all are counted, but rows are bounded for each key and hour, the worst first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Keeping {
     /// By hour, key, and whether they are severe.
     rows: BTreeMap<(UtcHour, u32, bool), Vec<KeptRow>>,

@@ -18,7 +18,7 @@ const MOST_ENDED: usize = 20;
 /// Traces to look at, of one alert.
 const MOST_EXEMPLARS: usize = 5;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Case {
     /// As it was when it ended; `None` while it is open.
     ended: Option<Incident>,
@@ -28,7 +28,7 @@ struct Case {
 }
 
 /// All incidents that are open or ended within the last hour.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Cases {
     cases: BTreeMap<IncidentId, Case>,
 }

@@ -11,7 +11,7 @@ use crate::domain::{Calendar, HourOfWeek, Span, SpanKey, Timestamp, UtcHour};
 use super::live::LastHour;
 
 /// What is known of one key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub key: SpanKey,
     /// Number of its service.
@@ -29,7 +29,7 @@ pub struct Entry {
 /// grow. Hash order is never looked at.
 const MOST_RAW_NAMES: usize = 20_000;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Keys {
     entries: Vec<Entry>,
     services: Vec<Arc<str>>,
@@ -100,10 +100,6 @@ impl Keys {
 
     pub fn service_name(&self, number: u32) -> Option<&Arc<str>> {
         self.services.get(number as usize)
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
     }
 
     pub fn get(&self, index: u32) -> Option<&Entry> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::baseline::{
-    ChildSet, Facet, KeyStructure, MOST_MESSAGES, MOST_SHAPES, Measure, SeriesKey, Slice, Spread, Structure, count,
+    ChildSet, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Measure, SeriesKey, Slice, Spread,
+    Structure, count,
 };
 use crate::detect::{Observation, Observed, Place};
 use crate::domain::{Micros, Subject, Timestamp, UtcHour};
@@ -22,7 +23,7 @@ enum Kept {
 }
 
 /// What a key's calls were besides their durations, by numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Calls {
     counts: KeyStructure,
     shapes: BTreeMap<Vec<u32>, u64>,
@@ -30,7 +31,7 @@ struct Calls {
 }
 
 /// Collects samples until they are committed. Hash order is never looked at: what comes out is sorted by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Learner {
     slices: HashMap<(u32, Kept, UtcHour), Slice, RandomState>,
     calls: HashMap<u32, Calls, RandomState>,
@@ -38,7 +39,7 @@ pub struct Learner {
 }
 
 /// What was collected, under its names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Collected {
     pub slices: BTreeMap<(SeriesKey, UtcHour), Slice>,
     pub structure: Structure,
@@ -76,6 +77,9 @@ impl Learner {
         calls.counts.entries += u64::from(span.entry);
         calls.counts.orphans += u64::from(span.orphan);
         calls.counts.errors += u64::from(span.error);
+        if span.place == Place::Node {
+            calls.counts.largest_own_us = calls.counts.largest_own_us.max(span.own.0);
+        }
         if let Some(message) = &span.message {
             count(&mut calls.counts.messages, message.clone(), 1, MOST_MESSAGES);
         }
@@ -96,6 +100,9 @@ impl Learner {
         calls.counts.roots += 1;
         calls.counts.end_to_end_us = calls.counts.end_to_end_us.saturating_add(observed.end_to_end.0);
         calls.counts.longest_us = calls.counts.longest_us.max(observed.end_to_end.0);
+        if let Some(minute) = observed.minute {
+            count(&mut calls.counts.minutes, minute, 1, MOST_MINUTES);
+        }
         for (contributor, us) in &observed.contributions {
             *calls.contributions.entry(*contributor).or_default() += us;
         }

@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Sketch, Spread, unite};
-use crate::detect::{self, Book, Change, Support, Verdict, Watch};
+use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
 use crate::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Span, SpanId,
-    SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
+    SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -38,6 +38,8 @@ pub enum Input {
     Resumed(Box<Resumed>),
     /// Baselines were computed; they are used from now on.
     GenerationMade(Arc<Generation>),
+    /// An earlier recalculation's baselines are used again from now on.
+    GenerationTakenBack(Arc<Generation>),
     /// New or grown traces came from a live poll.
     TracesPolled(Vec<Trace>),
     /// A live poll of this window ended, successfully.
@@ -60,10 +62,22 @@ pub enum Input {
     TraceFetched(Box<Trace>),
     /// The data has a gap that ends here: what follows does not continue what was before.
     GapEnded(Timestamp),
-    /// What metrics say of services, from now on.
-    MetricsJudged(Support),
+    /// Resource metrics, as they were scraped.
+    MetricsPolled(Vec<MetricReading>),
     /// Time passed: traces may have settled. With `commit`, give out everything that was learnt.
     TimePassed { commit: bool },
+}
+
+/// One value of one metric of one service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricReading {
+    pub service: Arc<str>,
+    pub name: Arc<str>,
+    pub at: Timestamp,
+    /// Finite.
+    pub value: f64,
+    /// It comes from a time that is known to be normal.
+    pub normal: bool,
 }
 
 /// What earlier runs left behind.
@@ -108,7 +122,7 @@ pub struct Distribution {
 }
 
 /// See [`Engine::step`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     baseline: baseline::Settings,
     detect: detect::Settings,
@@ -127,7 +141,7 @@ pub struct Engine {
     watch: Watch,
     book: Book,
     cases: Cases,
-    support: Support,
+    metrics: Metrics,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -138,13 +152,13 @@ pub struct Engine {
     distribution: Option<Distribution>,
     back_fill: BackFill,
     counters: Counters,
-    /// Traces come complete: none has to settle, and no screen is told.
+    /// Traces come complete: none has to settle, no screen is told, and single spans are counted, not recorded.
     complete: bool,
     /// What was watched of such data and is not learnt yet.
     watched: Vec<TimeWindow>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Counters {
     started: Option<Timestamp>,
     /// Where the first poll began: rates are taken from there on.
@@ -152,7 +166,18 @@ struct Counters {
     poll_interval: Micros,
     spans: u64,
     anomalies: u64,
+    /// Minutes with at least one SEV1 span, and the last of them.
+    severe_minutes: (u64, Option<i64>),
     trace_starts: live::LastHour,
+}
+
+impl Counters {
+    fn count_severe(&mut self, severity: Severity, now: Timestamp) {
+        let minute = Some(minute_of(now));
+        if severity == Severity::Sev1 && self.severe_minutes.1 < minute {
+            self.severe_minutes = (self.severe_minutes.0 + 1, minute);
+        }
+    }
 }
 
 /// A span that ends later than this after now comes from a clock that is wrong.
@@ -176,10 +201,10 @@ impl Engine {
             live: Learner::default(),
             pending: BTreeMap::new(),
             released: Timestamp::default(),
-            watch: Watch::new(detect.clone()),
+            watch: Watch::new(detect.clone(), baseline.calendar()),
             book: Book::default(),
             cases: Cases::default(),
-            support: Support::default(),
+            metrics: Metrics::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -210,13 +235,10 @@ impl Engine {
         match input {
             Input::Resumed(resumed) => self.resume(*resumed, now, &mut out),
             Input::GenerationMade(generation) => {
-                self.keys.use_generation(&generation);
-                self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
-                self.watch.use_generation(&generation);
                 self.ledger.samples = generation.samples();
-                self.generation = generation;
-                self.tell_all(now, &mut out);
+                self.use_generation(generation, now, &mut out);
             }
+            Input::GenerationTakenBack(generation) => self.use_generation(generation, now, &mut out),
             Input::TracesPolled(traces) => {
                 for trace in traces {
                     if self.complete {
@@ -268,7 +290,7 @@ impl Engine {
             }
             Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
-            Input::MetricsJudged(support) => self.support = support,
+            Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::TimePassed { commit } => {
                 self.pass_time(now);
                 if commit {
@@ -277,6 +299,14 @@ impl Engine {
             }
         }
         out
+    }
+
+    fn use_generation(&mut self, generation: Arc<Generation>, now: Timestamp, out: &mut Vec<Output>) {
+        self.keys.use_generation(&generation);
+        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+        self.watch.use_generation(&generation);
+        self.generation = generation;
+        self.tell_all(now, out);
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
@@ -324,20 +354,18 @@ impl Engine {
         }
         let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
         fresh.sort_unstable();
-        self.take_settled(trace, &fresh, true);
+        self.take_settled(trace, &fresh, trace.spans.iter().map(|span| span.start).min());
     }
 
-    fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], is_live: bool) {
-        let observed = observe(trace, fresh, &mut self.keys);
+    /// Judges fresh spans; with the time to which they belong, learns them too.
+    fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
+        let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
         self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
         let Self { keys, calendar, watch, .. } = self;
         watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
-        if !is_live {
-            return;
-        }
-        let start = observed.window.from;
+        let Some(began) = began else { return };
         let learner =
-            if start < self.released { &mut self.live } else { self.pending.entry(minute_of(start)).or_default() };
+            if began < self.released { &mut self.live } else { self.pending.entry(minute_of(began)).or_default() };
         learner.learn(&observed, &mut self.keys);
     }
 
@@ -347,7 +375,7 @@ impl Engine {
         for trace in traces {
             let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
             fresh.sort_unstable();
-            let observed = observe(trace, &fresh, &mut self.keys);
+            let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
             self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
             let Self { keys, calendar, watch, .. } = self;
             watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
@@ -366,8 +394,12 @@ impl Engine {
             return;
         };
         if let Verdict::Exceeded(exceedance) = detect::judge(span, level, cell) {
-            let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.counters.anomalies += 1;
+            self.counters.count_severe(exceedance.severity, now);
+            if self.complete {
+                return;
+            }
+            let anomaly = exceedance.anomaly(trace, span, entry.key.clone(), bucket);
             self.groups.add(key, &anomaly, span.end().min(now), entry.judged);
             match self.keeping.decide(key, &anomaly, &self.detect) {
                 Keep::No => {}
@@ -398,7 +430,7 @@ impl Engine {
         let unlearnt = trace.spans.iter().filter(|span| !self.traces.has_learnt(trace.id, span.id));
         let mut fresh: Vec<SpanId> = unlearnt.map(|span| span.id).collect();
         fresh.sort_unstable();
-        let observed = observe(trace, &fresh, &mut self.keys);
+        let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
         self.history.learn(&observed, &mut self.keys);
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
@@ -409,8 +441,8 @@ impl Engine {
     }
 
     fn pass_time(&mut self, now: Timestamp) {
-        for SettledTrace { trace, fresh, is_live } in self.traces.settle_until(now, self.live_from) {
-            self.take_settled(&trace, &fresh, is_live);
+        for SettledTrace { trace, fresh, began, is_live } in self.traces.settle_until(now, self.live_from) {
+            self.take_settled(&trace, &fresh, is_live.then_some(began));
         }
         self.groups.expire(now, self.detect.alert_memory());
         self.cases.expire(now);
@@ -428,7 +460,7 @@ impl Engine {
         }
         self.judged_to = Some(at);
         let findings = self.watch.findings(at);
-        let changes = self.book.update(at, findings, &self.watch, &self.support);
+        let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
         self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
         let spreads = self.watch.tally(at, self.book.is_quiet());
@@ -451,7 +483,7 @@ impl Engine {
 
     fn begin_after_gap(&mut self, at: Timestamp, out: &mut Vec<Output>) {
         let last = self.judged_to.unwrap_or(at);
-        let changes = self.book.close_all(last, &self.watch, &self.support);
+        let changes = self.book.close_all(last, &self.watch, &self.metrics);
         self.record(changes, out);
         self.watch.begin_at(at);
         self.judged_to = None;
@@ -514,8 +546,19 @@ impl Engine {
 
     /// Who may be the cause of what happens in this window, best first, whether or not anything was alerted.
     #[must_use]
-    pub fn suspects(&self, window: TimeWindow, support: &Support) -> Vec<Suspect> {
-        self.watch.suspects(window, support)
+    pub fn suspects(&self, window: TimeWindow) -> Vec<Suspect> {
+        self.watch.suspects(window, &self.metrics.support(window))
+    }
+
+    fn take_metrics(&mut self, readings: &[MetricReading]) {
+        let quiet = self.book.is_quiet();
+        for MetricReading { service, name, at, value, normal } in readings {
+            if *normal {
+                self.metrics.learn(service, name, *value);
+            } else {
+                self.metrics.take(service, name, *at, *value, quiet);
+            }
+        }
     }
 
     /// How long a poll must reach back so that late spans are met, as observed.
@@ -528,6 +571,12 @@ impl Engine {
     #[must_use]
     pub fn known(&self) -> &[TimeWindow] {
         &self.ledger.known
+    }
+
+    /// In how many minutes at least one span was SEV1.
+    #[must_use]
+    pub const fn severe_minutes(&self) -> u64 {
+        self.counters.severe_minutes.0
     }
 
     #[must_use]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::baseline::fold_ids;
 use crate::detect::trace::{TraceShape, shape};
 use crate::detect::{Observation, Observed, Place};
-use crate::domain::{Span, SpanId, SpanKind, TimeWindow, Trace, text};
+use crate::domain::{Calendar, Span, SpanId, SpanKind, TimeWindow, Trace, text};
 
 use super::keys::Keys;
 
@@ -14,12 +14,13 @@ use super::keys::Keys;
 const MESSAGE_LENGTH: usize = 120;
 
 /// Lays a trace out and numbers what is in it. Of the spans, `fresh` (ascending) are those not observed before.
-pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys) -> Observed {
+pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys, calendar: &Calendar) -> Observed {
     let shape = shape(trace);
     let numbers: Vec<u32> =
         shape.rows.iter().map(|row| trace.spans.get(row.span).map_or(0, |span| keys.index(&span.key))).collect();
     let services: Vec<u32> = numbers.iter().map(|number| keys.service_of(*number)).collect();
     let below = Below::of(&shape);
+    let has_root = trace.spans.iter().any(|span| span.parent.is_none());
     let mut spans: Vec<Observation> = Vec::with_capacity(shape.rows.len());
     let mut children: Vec<u32> = Vec::new();
     for (at, row) in shape.rows.iter().enumerate() {
@@ -62,7 +63,8 @@ pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys) -> Observed {
             error_origin,
             message: error_origin.then(|| message(span)).flatten(),
             entry: !same_service_parent,
-            orphan: row.parent.is_none() && span.parent.is_some(),
+            root: span.parent.is_none(),
+            orphan: has_root && row.parent.is_none() && span.parent.is_some(),
             fresh: fresh.binary_search(&span.id).is_ok(),
         });
     }
@@ -75,11 +77,12 @@ pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys) -> Observed {
     }
     let contributions = contributions(&shape, &spans, &services);
     let end = spans.iter().map(|span| span.end).max().unwrap_or(shape.start);
-    let root = trace.spans.iter().any(|span| span.parent.is_none()).then_some(0).filter(|_| !spans.is_empty());
+    let root = spans.first().filter(|first| first.root);
     Observed {
         trace: trace.id,
         window: TimeWindow::new(shape.start, end),
-        root,
+        minute: root.map(|root| calendar.minute_of_day(root.start)),
+        root: root.map(|_| 0),
         end_to_end: shape.end_to_end,
         spans,
         children,

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::baseline::{self, DayRow, Generation, KeyBuilder, Learnt, SeriesKey, Structure, unite, watched};
-use crate::detect::{self, Support};
-use crate::domain::{Alert, AlertId, Incident, Micros, Suspect, TimeWindow, Timestamp, Trace};
+use crate::detect;
+use crate::domain::{Alert, AlertId, Incident, Micros, Suspect, TimeWindow, Timestamp, Trace, UtcHour};
 
-use super::{Engine, Input, Output};
+use super::{Engine, Input, MetricReading, Output};
 
 /// An engine with a store in memory. Traces come complete, in the order in which their last spans ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Offline {
     engine: Engine,
     settings: baseline::Settings,
     interval: Micros,
-    rows: BTreeMap<SeriesKey, BTreeMap<i32, DayRow>>,
-    structure: Structure,
+    /// By UTC day. Shared with copies of this one until either changes.
+    rows: BTreeMap<SeriesKey, BTreeMap<i32, Arc<DayRow>>>,
+    /// By weeks of seven UTC days, in the order of their numbers: as coarsely as the store keeps it.
+    structure: BTreeMap<i32, Arc<Structure>>,
     known: Vec<TimeWindow>,
     generation: u64,
     /// When the last poll was made and the next one is due; `None` between stretches of data.
@@ -31,6 +33,7 @@ pub struct Offline {
 const GROWN: f64 = 1.1;
 /// And at first when this much is known.
 const FIRST: Micros = Micros::from_secs(60);
+const DAY: Micros = Micros::from_secs(86_400);
 
 impl Offline {
     #[must_use]
@@ -40,7 +43,7 @@ impl Offline {
             settings: settings.clone(),
             interval,
             rows: BTreeMap::new(),
-            structure: Structure::default(),
+            structure: BTreeMap::new(),
             known: Vec::new(),
             generation: 0,
             polled: None,
@@ -61,7 +64,7 @@ impl Offline {
     /// when it is known what is long.
     pub fn look_back(&mut self, window: TimeWindow, traces: &[Trace]) {
         let spreads = self.engine.look_back(window, traces);
-        self.structure.merge(&Structure { spreads, ..Structure::default() });
+        self.add_structure(UtcHour::of(window.from).day(), &Structure { spreads, ..Structure::default() });
     }
 
     /// Computes the baselines from all that was learnt, and judges by them from now on.
@@ -69,10 +72,14 @@ impl Offline {
         let mut builder = KeyBuilder::new(self.settings.calendar());
         let rules = self.settings.rules();
         self.generation += 1;
+        let mut structure = Structure::default();
+        for week in self.structure.values() {
+            structure.merge(week);
+        }
         let mut generation = Generation {
             number: self.generation,
             made_at: now,
-            structure: Arc::new(self.structure.clone()),
+            structure: Arc::new(structure),
             watched_s: watched(&self.known, &self.settings.calendar()),
             ..Generation::default()
         };
@@ -89,14 +96,25 @@ impl Offline {
             }
         }
         self.computed_at = generation.watched();
-        self.step(Input::GenerationMade(Arc::new(generation)), now);
+        self.judge_by(Arc::new(generation), now);
     }
 
-    /// Forgets what is older than is learnt from.
-    pub fn forget_before(&mut self, day: i32) {
+    /// Judges by these baselines from now on.
+    pub fn judge_by(&mut self, generation: Arc<Generation>, now: Timestamp) {
+        self.step(Input::GenerationMade(generation), now);
+    }
+
+    /// Forgets what is older than is learnt from: whole days, and of structure whole weeks.
+    fn forget_before(&mut self, day: i32) {
         for days in self.rows.values_mut() {
             *days = days.split_off(&day);
         }
+        self.structure = self.structure.split_off(&day.div_euclid(7));
+        let from = UtcHour(day.saturating_mul(24)).start();
+        self.known.retain_mut(|window| {
+            window.from = window.from.max(from);
+            window.from < window.to
+        });
     }
 
     /// A stretch of data begins: what was before does not continue.
@@ -126,18 +144,37 @@ impl Offline {
         self.step(Input::PollEnded(TimeWindow::new(from, now)), now);
     }
 
-    /// What metrics say from now on.
-    pub fn judge_metrics(&mut self, support: Support, now: Timestamp) {
-        self.step(Input::MetricsJudged(support), now);
+    /// Takes resource metrics as they come.
+    pub fn take_metrics(&mut self, readings: Vec<MetricReading>, now: Timestamp) {
+        self.step(Input::MetricsPolled(readings), now);
     }
 
     /// Commits what was learnt while watching, and computes baselines when enough more is known.
     pub fn learn_on(&mut self, now: Timestamp) {
         self.step(Input::TimePassed { commit: true }, now);
-        let known = Micros(self.known.iter().map(|window| window.length().0).sum());
-        if known >= FIRST && known.0 as f64 >= self.computed_at.0 as f64 * GROWN {
+        if self.has_grown() {
             self.recalculate(now);
         }
+    }
+
+    /// As [`Offline::learn_on`] through the first day; from then on baselines are computed nightly, as live, and what is
+    /// older than is learnt from is forgotten with that.
+    pub fn learn_nightly(&mut self, now: Timestamp) {
+        self.step(Input::TimePassed { commit: true }, now);
+        let due = if self.computed_at < DAY {
+            self.has_grown()
+        } else {
+            self.engine.generation().made_at < self.settings.last_recalculation(now)
+        };
+        if due {
+            self.forget_before(UtcHour::of(now).day().saturating_sub_unsigned(self.settings.history_days));
+            self.recalculate(now);
+        }
+    }
+
+    fn has_grown(&self) -> bool {
+        let known = Micros(self.known.iter().map(|window| window.length().0).sum());
+        known >= FIRST && known.0 as f64 >= self.computed_at.0 as f64 * GROWN
     }
 
     /// The stretch of data ends: everything open is closed as it was last seen.
@@ -149,8 +186,8 @@ impl Offline {
 
     /// Who may be the cause of what happened in this window, whether or not anything was alerted.
     #[must_use]
-    pub fn suspects(&self, window: TimeWindow, support: &Support) -> Vec<Suspect> {
-        self.engine.suspects(window, support)
+    pub fn suspects(&self, window: TimeWindow) -> Vec<Suspect> {
+        self.engine.suspects(window)
     }
 
     /// Incidents that ended since the last call, each stretch in which one was active by itself, in that order.
@@ -164,6 +201,15 @@ impl Offline {
         self.alerts.get(&id)
     }
 
+    /// The alert of an incident that says most: the most severe, then the least likely.
+    #[must_use]
+    pub fn worst_alert(&self, incident: &Incident) -> Option<&Alert> {
+        incident.alerts.iter().filter_map(|id| self.alert(*id)).min_by(|a, b| {
+            let chances = a.worst.log10_chance.total_cmp(&b.worst.log10_chance);
+            a.severity.cmp(&b.severity).then(chances).then(a.id.cmp(&b.id))
+        })
+    }
+
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
@@ -172,7 +218,7 @@ impl Offline {
     fn step(&mut self, input: Input, now: Timestamp) {
         for output in self.engine.step(input, now) {
             match output {
-                Output::StoreLearnt(learnt) => self.store(learnt),
+                Output::StoreLearnt(learnt) => self.store(learnt, now),
                 Output::RecordAlert(alert) => {
                     self.alerts.insert(alert.id, *alert);
                 }
@@ -182,13 +228,18 @@ impl Offline {
         }
     }
 
-    fn store(&mut self, learnt: Learnt) {
+    fn store(&mut self, learnt: Learnt, now: Timestamp) {
         for ((series, hour), slice) in learnt.slices {
-            self.rows.entry(series).or_default().entry(hour.day()).or_default().merge(hour.hour_of_day(), &slice);
+            let row = self.rows.entry(series).or_default().entry(hour.day()).or_default();
+            Arc::make_mut(row).merge(hour.hour_of_day(), &slice);
         }
-        self.structure.merge(&learnt.structure);
+        self.add_structure(UtcHour::of(now).day(), &learnt.structure);
         for window in learnt.windows {
             unite(&mut self.known, window);
         }
+    }
+
+    fn add_structure(&mut self, day: i32, more: &Structure) {
+        Arc::make_mut(self.structure.entry(day.div_euclid(7)).or_default()).merge(more);
     }
 }

@@ -11,6 +11,8 @@ pub struct SettledTrace {
     pub trace: Trace,
     /// Ascending.
     pub fresh: Vec<SpanId>,
+    /// When it began, as far as was known when it settled first: all that is learnt of a trace belongs to this time.
+    pub began: Timestamp,
     /// It belongs to the live watch; what began before is left to back-fill.
     pub is_live: bool,
 }
@@ -26,8 +28,8 @@ struct Seen {
     /// The trace as it was polled last, until it settles.
     trace: Option<Trace>,
     settled: bool,
-    /// Its spans were learnt from live polls, by this run or an earlier one.
-    learnt: bool,
+    /// When it seemed to begin as its spans were first learnt from live polls, by this run or an earlier one.
+    learnt: Option<Timestamp>,
     /// Its place in the queue of what is to happen next: settling, then forgetting.
     due: Timestamp,
 }
@@ -40,7 +42,7 @@ impl Seen {
 }
 
 /// Memory of recent traces.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Traces {
     seen: BTreeMap<TraceId, Seen>,
     due: BTreeSet<(Timestamp, TraceId)>,
@@ -55,7 +57,7 @@ struct Poll {
 }
 
 /// How long after a span's end it becomes visible, as far as polling can tell.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lag {
     observed: Sketch,
     previous_poll: Option<Poll>,
@@ -128,7 +130,7 @@ impl Traces {
             waiting: Vec::new(),
             trace: None,
             settled: false,
-            learnt: false,
+            learnt: None,
             due: Timestamp(i64::MIN),
         });
         self.due.remove(&(seen.due, trace.id));
@@ -178,10 +180,13 @@ impl Traces {
                 continue;
             }
             let fresh = std::mem::take(&mut seen.waiting);
-            let is_live = seen.start >= live_from || seen.learnt;
-            seen.learnt |= is_live;
+            let is_live = seen.start >= live_from || seen.learnt.is_some();
+            let began = seen.learnt.unwrap_or(seen.start);
+            if is_live {
+                seen.learnt = Some(began);
+            }
             if let Some(trace) = seen.trace.take().filter(|_| !fresh.is_empty()) {
-                settled.push(SettledTrace { trace, fresh, is_live });
+                settled.push(SettledTrace { trace, fresh, began, is_live });
             }
             seen.settled = true;
             seen.due = now + REMEMBER;
@@ -198,21 +203,22 @@ impl Traces {
         earliest.map_or(limit, |earliest| earliest.min(limit))
     }
 
-    /// Learnt traces that began before `released` and outside the `known` windows: a poll or back-fill of a later run meets
-    /// them again. What began later has settled but is not learnt yet.
+    /// Learnt traces that began before `released` and which the `known` windows do not answer for: a poll or back-fill of a
+    /// later run meets them again, and finishes those of which something is not learnt yet. What began later has settled
+    /// but waits as a whole.
     #[must_use]
     pub fn learnt_outside(&self, known: &[TimeWindow], released: Timestamp) -> Vec<Settled> {
         let covered = |start| known.iter().any(|window| window.contains(start));
-        self.seen
-            .iter()
-            .filter(|(_, seen)| seen.learnt && seen.start < released && !covered(seen.start))
-            .map(|(trace, seen)| Settled {
-                trace: *trace,
-                start: seen.start,
-                end: seen.end,
-                spans: seen.learnt_spans(),
-            })
-            .collect()
+        let settled = |(trace, seen): (&TraceId, &Seen)| {
+            let learnt_at = seen.learnt.filter(|_| seen.start < released)?;
+            // A first span that came late put the beginning back: what was learnt before it waits at the later time.
+            let waits = learnt_at >= released;
+            let spans = if waits { Vec::new() } else { seen.learnt_spans() };
+            let whole = seen.settled && !spans.is_empty();
+            let told = Settled { trace: *trace, start: seen.start, end: seen.end, spans };
+            (!whole || !covered(seen.start)).then_some(told)
+        };
+        self.seen.iter().filter_map(settled).collect()
     }
 
     /// Remembers traces that an earlier run had learnt.
@@ -220,7 +226,8 @@ impl Traces {
         for Settled { trace, start, end, mut spans } in settled {
             spans.sort_unstable();
             let due = now + REMEMBER_RESTORED;
-            let seen = Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt: true, due };
+            let learnt = Some(start);
+            let seen = Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt, due };
             self.seen.insert(trace, seen);
             self.due.insert((due, trace));
         }
@@ -236,7 +243,7 @@ impl Traces {
     /// learn it again.
     #[must_use]
     pub fn has_learnt(&self, trace: TraceId, span: SpanId) -> bool {
-        self.seen.get(&trace).is_some_and(|seen| seen.learnt && seen.spans.binary_search(&span).is_ok())
+        self.seen.get(&trace).is_some_and(|seen| seen.learnt.is_some() && seen.spans.binary_search(&span).is_ok())
     }
 
     #[cfg(test)]
@@ -331,6 +338,21 @@ mod tests {
         traces.settle_until(secs(300), secs(0));
         let outside = traces.learnt_outside(&[], secs(120));
         assert_eq!(outside.iter().map(|s| s.trace.0).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn a_beginning_that_comes_late_leaves_what_waits_to_a_later_run() {
+        let mut traces = Traces::default();
+        poll(&mut traces, &trace(1, &[(8, 130)]), secs(135));
+        traces.settle_until(secs(150), secs(0));
+        poll(&mut traces, &trace(1, &[(7, 100), (8, 130)]), secs(155));
+        let settled = traces.settle_until(secs(200), secs(0));
+        assert_eq!(settled[0].began, secs(130), "learnt with what was learnt before");
+        let known = [TimeWindow::new(secs(0), secs(120))];
+        let outside = traces.learnt_outside(&known, secs(120));
+        assert_eq!(outside.iter().map(|s| s.spans.len()).collect::<Vec<_>>(), [0], "known, but not what was learnt");
+        let known = [TimeWindow::new(secs(0), secs(180))];
+        assert_eq!(traces.learnt_outside(&known, secs(180)), []);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::baseline::{self, KeyBuilder};
 use crate::domain::{Micros, TimeWindow, Timestamp};
 use crate::engine::{Distribution, Engine, Input, Output, Resumed};
-use crate::messages::{Outcome, RecalculationState, UpdateBody};
-use crate::store::{Store, StoreError};
+use crate::messages::{Outcome, RecalculationKind, RecalculationState, UpdateBody};
+use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
 use super::mailbox::Mailbox;
@@ -25,8 +25,13 @@ type Question = Box<dyn FnOnce(&mut Engine) + Send>;
 pub enum ToCore {
     Step(Input),
     Ask(Question),
-    /// Compute the baselines anew; the answer says whether that was begun.
-    Recalculate(Option<oneshot::Sender<Outcome>>),
+    /// Compute the baselines anew, to use them or only to tell; the answer says whether that was begun.
+    Recalculate {
+        rehearse: bool,
+        answer: Option<oneshot::Sender<Outcome>>,
+    },
+    /// Use the generation again that was in use before.
+    TakeBack(oneshot::Sender<Outcome>),
     CancelRecalculation,
     Recalculated(Recalculated),
     /// Write everything and end.
@@ -38,7 +43,8 @@ impl std::fmt::Debug for ToCore {
         f.write_str(match self {
             Self::Step(_) => "Step",
             Self::Ask(_) => "Ask",
-            Self::Recalculate(_) => "Recalculate",
+            Self::Recalculate { .. } => "Recalculate",
+            Self::TakeBack(_) => "TakeBack",
             Self::CancelRecalculation => "CancelRecalculation",
             Self::Recalculated(_) => "Recalculated",
             Self::Shutdown(_) => "Shutdown",
@@ -103,11 +109,14 @@ pub fn run(
         match message {
             ToCore::Step(input) => core.step(input),
             ToCore::Ask(question) => question(&mut core.engine),
-            ToCore::Recalculate(answer) => {
-                let outcome = core.recalculate();
+            ToCore::Recalculate { rehearse, answer } => {
+                let outcome = core.recalculate(rehearse);
                 if let Some(answer) = answer {
                     let _ = answer.send(outcome);
                 }
+            }
+            ToCore::TakeBack(answer) => {
+                let _ = answer.send(core.take_back());
             }
             ToCore::CancelRecalculation => {
                 if let Some(cancelled) = &core.recalculating {
@@ -142,15 +151,24 @@ impl Core {
         if generation.number > 0 {
             self.step(Input::GenerationMade(Arc::new(generation)));
         }
-        self.step(Input::Resumed(Box::new(Resumed { ledger, live_from, anomalies, ..Resumed::default() })));
+        // Whatever goes on is found again within the first polls, and told as new: nobody watched in between.
+        let store::Closed { last_alert, last_incident, .. } = self.store.close_left_open()?;
+        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident };
+        self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }
 
     fn step(&mut self, input: Input) {
         let polled = matches!(input, Input::PollEnded(_));
         let outputs = self.engine.step(input, self.parts.clock.now());
+        let alerted = outputs.iter().any(|output| matches!(output, Output::RecordAlert(_) | Output::RecordIncident(_)));
         for output in outputs {
             self.perform(output);
+        }
+        if alerted {
+            // Alerts are few, and what woke a person must not be forgotten with a crash.
+            let flushed = self.store.flush();
+            self.note(flushed);
         }
         if polled {
             self.parts.settle_us.store(self.engine.settle().0, Ordering::Relaxed);
@@ -165,7 +183,8 @@ impl Core {
             }
             Output::RecordAnomaly(anomaly) => self.store.record_anomaly(&anomaly),
             Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
-            Output::RecordAlert(_) | Output::RecordIncident(_) => Ok(()),
+            Output::RecordAlert(alert) => self.store.record_alert(&alert),
+            Output::RecordIncident(incident) => self.store.record_incident(&incident),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
             Output::ReadDistribution { key, level, bucket, generation } => {
                 match self.store.distribution(&key, level, bucket, &mut self.builder) {
@@ -193,7 +212,7 @@ impl Core {
         }
     }
 
-    fn recalculate(&mut self) -> Outcome {
+    fn recalculate(&mut self, rehearse: bool) -> Outcome {
         if self.recalculating.is_some() {
             return Outcome::Refused("a recalculation is running already; Esc cancels it".to_owned());
         }
@@ -206,11 +225,12 @@ impl Core {
         let job = recalculation::Job {
             store: self.store.clone(),
             settings: self.parts.rules.baseline.clone(),
-            anomaly_days: self.parts.rules.store.anomaly_days,
+            keep: self.parts.rules.store.clone(),
             before: Arc::clone(self.engine.generation()),
             cancelled: Arc::clone(&cancelled),
             mailbox: self.parts.mailbox.clone(),
             clock: self.parts.clock.clone(),
+            rehearse,
         };
         let spawned = std::thread::Builder::new().name("recalculation".to_owned()).spawn(move || {
             let result = job.run();
@@ -234,10 +254,36 @@ impl Core {
                 self.step(Input::GenerationMade(generation));
                 state
             }
+            Recalculated::Rehearsed(state) => state,
             Recalculated::Cancelled => RecalculationState::Cancelled,
             Recalculated::Failed(why) => RecalculationState::Failed(why),
         };
         self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+    }
+
+    /// Both generations stay as they are in the store: only which one is in use changes.
+    fn take_back(&mut self) -> Outcome {
+        if self.recalculating.is_some() {
+            return Outcome::Refused("a recalculation is running; Esc cancels it".to_owned());
+        }
+        let started = self.parts.clock.now();
+        let former = match self.store.former_generation() {
+            Ok(Some(former)) => Arc::new(former),
+            Ok(None) => {
+                return Outcome::Refused("only one generation is kept: there is nothing to take back".to_owned());
+            }
+            Err(error) => return Outcome::Refused(format!("{error}; the baselines in use stay as they are")),
+        };
+        if let Err(error) = self.store.use_generation(former.number) {
+            return Outcome::Refused(format!("{error}; the baselines in use stay as they are"));
+        }
+        let alerts = recalculation::recent_alerts(&self.store, started).unwrap_or_default();
+        let calendar = self.parts.rules.baseline.calendar();
+        let parts = recalculation::Outcome { before: self.engine.generation(), alerts: &alerts, calendar: &calendar };
+        let state = parts.tell(&former, RecalculationKind::TakenBack, started, self.parts.clock.now());
+        self.step(Input::GenerationTakenBack(former));
+        self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+        Outcome::Accepted
     }
 
     fn end(&mut self) {
@@ -255,27 +301,7 @@ impl Core {
 #[must_use]
 pub fn recalculation_due(settings: &baseline::Settings, made_at: Option<Timestamp>, now: Timestamp) -> bool {
     let Some(made_at) = made_at else { return false };
-    made_at < last_scheduled(settings, now)
-}
-
-/// The newest moment at or before `now` at which the nightly recalculation was to run.
-#[must_use]
-pub fn last_scheduled(settings: &baseline::Settings, now: Timestamp) -> Timestamp {
-    use chrono::{DateTime, Days, TimeZone};
-    let zone = settings.calendar().zone();
-    let minute = settings.recalculation_minute().unwrap_or(0);
-    let Some(utc) = DateTime::from_timestamp(now.secs(), 0) else { return now };
-    let today = utc.with_timezone(&zone).date_naive();
-    // Where the clocks skip that time, the night before stands in; where it comes twice, the first.
-    (0..3)
-        .filter_map(|back| {
-            let day = today.checked_sub_days(Days::new(back))?;
-            let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
-            let at = zone.from_local_datetime(&local).earliest()?;
-            Some(Timestamp::from_secs(at.timestamp()))
-        })
-        .find(|at| *at <= now)
-        .unwrap_or(now)
+    made_at < settings.last_recalculation(now)
 }
 
 #[cfg(test)]
@@ -292,7 +318,7 @@ mod tests {
     fn the_nightly_recalculation_is_caught_up_after_downtime() {
         let berlin = baseline::Settings { zone: "Europe/Berlin".into(), ..baseline::Settings::default() };
         let now = at("2026-11-20T03:30:00Z"); // 04:30 in Berlin
-        assert_eq!(last_scheduled(&berlin, now), at("2026-11-20T03:10:00Z"));
+        assert_eq!(berlin.last_recalculation(now), at("2026-11-20T03:10:00Z"));
         assert!(recalculation_due(&berlin, Some(at("2026-11-19T03:10:00Z")), now));
         assert!(!recalculation_due(&berlin, Some(at("2026-11-20T03:10:01Z")), now));
         assert!(!recalculation_due(&berlin, None, now), "before the first one there is nothing to renew");
@@ -303,6 +329,6 @@ mod tests {
         let settings =
             baseline::Settings { zone: "Europe/Berlin".into(), recalculate_at: "02:30".into(), ..Default::default() };
         let morning = at("2026-03-29T06:00:00Z");
-        assert_eq!(last_scheduled(&settings, morning), at("2026-03-28T01:30:00Z"));
+        assert_eq!(settings.last_recalculation(morning), at("2026-03-28T01:30:00Z"));
     }
 }

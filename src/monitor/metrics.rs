@@ -1,10 +1,12 @@
-//! Polls metrics: for their freshness in the header, and for the moments when a question comes later than the answer.
+//! Polls metrics: for their freshness in the header, for what supports a suspect, and for the moments when a question
+//! comes later than the answer.
 
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::domain::Micros;
+use crate::domain::{MetricKind, MetricSample, Micros};
+use crate::engine::{Input, MetricReading};
 use crate::messages::SourceKind;
 use crate::sources::http::{Backoff, SourceError};
 use crate::sources::prometheus::Prometheus;
@@ -20,7 +22,6 @@ pub struct MetricsPoller {
     pub board: Board,
     pub interval: Micros,
     pub poll_now: Arc<Notify>,
-    /// Only to notice the end.
     pub to_core: mpsc::Sender<ToCore>,
 }
 
@@ -43,6 +44,8 @@ impl MetricsPoller {
             let wait = match result {
                 Ok(samples) => {
                     backoff.reset();
+                    let readings = resources(&samples);
+                    let _ = self.to_core.send(ToCore::Step(Input::MetricsPolled(readings))).await;
                     let note = self.prometheus.notes().into_iter().next();
                     let none = || samples.is_empty().then(|| "no known metric".to_owned());
                     self.board.change(SourceKind::Prometheus, |source| source.warning = note.or_else(none));
@@ -66,4 +69,22 @@ impl MetricsPoller {
     fn fail(&self, error: &SourceError) {
         self.board.failing(SourceKind::Prometheus, error.to_string());
     }
+}
+
+/// What a service uses. Its rate, errors and latency are seen in its spans, more exactly.
+fn resources(samples: &[MetricSample]) -> Vec<MetricReading> {
+    let used = |sample: &&MetricSample| {
+        matches!(sample.kind, MetricKind::Cpu | MetricKind::Memory | MetricKind::ActiveConnections)
+    };
+    samples
+        .iter()
+        .filter(used)
+        .map(|sample| MetricReading {
+            service: Arc::from(sample.service.as_str()),
+            name: Arc::from(sample.kind.label()),
+            at: sample.at,
+            value: sample.value,
+            normal: false,
+        })
+        .collect()
 }

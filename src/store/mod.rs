@@ -9,47 +9,46 @@
 //! | | `n` week key, `v` week | structure of one key, and spreads, of seven UTC days |
 //! | `generations` | number | head of a generation |
 //! | | number key-id | baselines of one key |
+//! | | `current` | the number of the generation in use |
 //! | `anomalies` | start, trace, span | an anomaly |
+//! | `alerts` | number | an alert as it was last |
+//! | `incidents` | number | an incident as it was last |
 //!
-//! Numbers in keys are big-endian, so that retention is a range delete. What belongs together is in one tree and written
+//! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written
 //! in one batch.
 
+mod history;
+mod opening;
 mod owner;
 mod record;
+mod rows;
 mod settings;
+mod tidying;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::baseline::{
     DayRow, Facet, Generation, KeyBuilder, KeyStructure, Learnt, Ledger, SeriesKey, Sketch, Spread, Structure, unite,
 };
-use crate::domain::{Anomaly, AnomalyId, HourOfWeek, Level, SpanKey, Subject, Timestamp, UtcHour};
+use crate::domain::{HourOfWeek, Level, SpanKey, Subject};
 
+pub use self::history::{Closed, Query};
 pub use self::owner::read as owner_of;
 pub use self::settings::Settings;
 
-/// sled's own limit for pages in memory; it is a wish, see [`Store::reopen`].
-const CACHE_BYTES: u64 = 8 << 20;
-/// A healthy store opens in milliseconds; a damaged one may never.
-const OPEN_LIMIT: Duration = Duration::from_secs(3);
-const LOCK_TRIES: u32 = 50;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-/// The hour that stands for a whole day in a slice's key.
-const WHOLE_DAY: u8 = 24;
-/// Anomaly rows are also bounded in all: 64 MB at about 600 bytes each.
-const MOST_ANOMALIES: usize = 100_000;
+use self::opening::{Trees, is_locked, make_private, open_guarded};
+use self::rows::{WHOLE_DAY, day_and_hour, key_row, slice_prefix, slice_row, week_of, week_row};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the store {} is in use by another spanwatch ({owner}); end that one, or choose another place with --store-dir", dir.display())]
     Owned { dir: PathBuf, owner: String },
+    #[error("there is no store in {}; spanwatch makes it when it watches, or choose its place with --store-dir", dir.display())]
+    Absent { dir: PathBuf },
     #[error("the store {} cannot be opened: {why}", dir.display())]
     Unusable { dir: PathBuf, why: String },
     #[error("the store could not be written: {0}; is the disk full?")]
@@ -57,6 +56,9 @@ pub enum StoreError {
     #[error("the store could not be read: {0}")]
     Read(String),
 }
+
+/// The row of the number of the generation in use; no number has its length.
+const CURRENT: &[u8] = b"current";
 
 /// The one owner of the files. Clones share it.
 #[derive(Debug, Clone)]
@@ -72,65 +74,11 @@ struct Inner {
     ids: BTreeMap<SeriesKey, u32>,
 }
 
-#[derive(Debug)]
-struct Trees {
-    db: sled::Db,
-    learnt: sled::Tree,
-    generations: sled::Tree,
-    anomalies: sled::Tree,
-}
-
 /// A store, and what a person should know about how it was opened.
 #[derive(Debug)]
 pub struct Opened {
     pub store: Store,
     pub notice: Option<String>,
-}
-
-fn key_row(id: u32) -> [u8; 5] {
-    let [a, b, c, d] = id.to_be_bytes();
-    [b'k', a, b, c, d]
-}
-
-fn slice_prefix(id: u32) -> [u8; 5] {
-    let [a, b, c, d] = id.to_be_bytes();
-    [b's', a, b, c, d]
-}
-
-/// Days before 1970 sort first.
-fn slice_row(id: u32, day: i32, hour: u8) -> Vec<u8> {
-    let mut key = slice_prefix(id).to_vec();
-    key.extend_from_slice(&((day as u32) ^ 0x8000_0000).to_be_bytes());
-    key.push(hour);
-    key
-}
-
-fn day_and_hour(key: &[u8]) -> Option<(i32, u8)> {
-    let (day, hour) = key.get(5..)?.split_first_chunk::<4>()?;
-    Some(((u32::from_be_bytes(*day) ^ 0x8000_0000) as i32, *hour.first()?))
-}
-
-fn anomaly_row(start: Timestamp, id: AnomalyId) -> Vec<u8> {
-    let mut key = ((start.0 as u64) ^ (1 << 63)).to_be_bytes().to_vec();
-    key.extend_from_slice(&id.trace.0.to_be_bytes());
-    key.extend_from_slice(&id.span.0.to_be_bytes());
-    key
-}
-
-/// Weeks of seven UTC days since the epoch: structure is kept that coarsely, because it varies little.
-const fn week_of(hour: UtcHour) -> i32 {
-    hour.day().div_euclid(7)
-}
-
-fn week_row(kind: u8, week: i32) -> Vec<u8> {
-    let mut key = vec![kind];
-    key.extend_from_slice(&((week as u32) ^ 0x8000_0000).to_be_bytes());
-    key
-}
-
-fn week_of_row(key: &[u8]) -> Option<i32> {
-    let week = key.get(1..5)?.try_into().ok()?;
-    Some((u32::from_be_bytes(week) ^ 0x8000_0000) as i32)
 }
 
 /// Merges what was learnt of structure into the rows of its week.
@@ -163,6 +111,15 @@ fn add_structure(tree: &sled::Tree, batch: &mut sled::Batch, learnt: &Learnt) ->
     Ok(())
 }
 
+/// Why files did not open: somebody else has them, or they are damaged.
+fn refused(dir: &Path, why: String) -> StoreError {
+    if !is_locked(&why) {
+        return StoreError::Unusable { dir: dir.to_path_buf(), why };
+    }
+    let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
+    StoreError::Owned { dir: dir.to_path_buf(), owner }
+}
+
 fn reading(error: impl std::fmt::Display) -> StoreError {
     StoreError::Read(error.to_string())
 }
@@ -182,10 +139,7 @@ impl Store {
         let path = dir.join("sled");
         let (trees, notice) = match open_guarded(&path) {
             Ok(trees) => (trees, None),
-            Err(why) if is_locked(&why) => {
-                let owner = owner::read(dir).unwrap_or_else(|| "it did not say who it is".to_owned());
-                return Err(StoreError::Owned { dir: dir.to_path_buf(), owner });
-            }
+            Err(why) if is_locked(&why) => return Err(refused(dir, why)),
             Err(why) => {
                 let aside = dir.join(format!("sled.unreadable-{}", now.format("%Y%m%dT%H%M%S")));
                 std::fs::rename(&path, &aside)
@@ -202,6 +156,24 @@ impl Store {
         owner::note(dir, now);
         let inner = Inner { trees: Some(trees), ids };
         Ok(Opened { store: Self { dir: dir.to_path_buf(), inner: Arc::new(Mutex::new(inner)) }, notice })
+    }
+
+    /// Opens the store in `dir` for a look at what is kept. One that is not there is not made, and one that cannot be read
+    /// stays where it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] if there is none, [`StoreError::Owned`] if another process has it,
+    /// [`StoreError::Unusable`] if it cannot be read.
+    pub fn open_to_read(dir: &Path, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let path = dir.join("sled");
+        if !path.is_dir() {
+            return Err(StoreError::Absent { dir: dir.to_path_buf() });
+        }
+        let trees = open_guarded(&path).map_err(|why| refused(dir, why))?;
+        let ids = read_ids(&trees)?;
+        owner::note(dir, now);
+        let inner = Inner { trees: Some(trees), ids };
+        Ok(Self { dir: dir.to_path_buf(), inner: Arc::new(Mutex::new(inner)) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -352,6 +324,15 @@ impl Store {
         let mut batch = sled::Batch::default();
         let mut new_ids = sled::Batch::default();
         new_ids.insert(b"w", record::seal(&record::write_windows(&ledger.known, generation.samples())));
+        let generations = &inner.trees()?.generations;
+        let former = current_generation(generations)?.map(u64::to_be_bytes);
+        for row in generations.iter() {
+            let (name, _) = row.map_err(reading)?;
+            let kept = former.is_some_and(|former| name.starts_with(&former));
+            if !kept {
+                batch.remove(name);
+            }
+        }
         let number = generation.number.to_be_bytes();
         batch.insert(&number, record::seal(&record::write_generation_head(generation)));
         for (key, baseline) in &generation.series {
@@ -361,10 +342,7 @@ impl Store {
         }
         let trees = inner.trees()?;
         trees.learnt.apply_batch(new_ids).map_err(writing)?;
-        let oldest = generation.number.saturating_sub(1).to_be_bytes();
-        for row in trees.generations.range(..oldest.to_vec()) {
-            batch.remove(row.map_err(reading)?.0);
-        }
+        batch.insert(CURRENT, record::seal(&number));
         trees.generations.apply_batch(batch).map_err(writing)?;
         trees.generations.flush().map_err(writing)?;
         Ok(())
@@ -376,58 +354,40 @@ impl Store {
     /// When sled cannot read.
     pub fn generation(&self) -> Result<Generation, StoreError> {
         let inner = self.lock();
-        let generations = &inner.trees()?.generations;
-        let heads = generations.iter().rev().filter_map(Result::ok).find(|(name, _)| name.len() == 8);
-        let Some((name, value)) = heads else { return Ok(Generation::default()) };
-        let Some(mut generation) = record::open(&value).and_then(record::read_generation_head) else {
-            return Ok(Generation::default());
-        };
-        let names: BTreeMap<u32, &SeriesKey> = inner.ids.iter().map(|(key, id)| (*id, key)).collect();
-        for row in generations.scan_prefix(&name) {
-            let (name, value) = row.map_err(reading)?;
-            let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
-            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
-            {
-                generation.series.insert((*key).clone(), baseline);
-            }
-        }
-        Ok(generation)
+        let current = current_generation(&inner.trees()?.generations)?;
+        Ok(current.map(|number| inner.generation(number)).transpose()?.flatten().unwrap_or_default())
     }
 
-    /// Writes an anomaly down. It reaches the disk with the next flush.
-    ///
-    /// # Errors
-    /// When sled cannot write.
-    pub fn record_anomaly(&self, anomaly: &Anomaly) -> Result<(), StoreError> {
-        let payload = serde_json::to_vec(anomaly).map_err(writing)?;
-        let inner = self.lock();
-        let row = anomaly_row(anomaly.start, anomaly.id);
-        inner.trees()?.anomalies.insert(row, record::seal(&payload)).map_err(writing)?;
-        Ok(())
-    }
-
-    /// Takes an anomaly's record back.
-    ///
-    /// # Errors
-    /// When sled cannot write.
-    pub fn forget_anomaly(&self, start: Timestamp, id: AnomalyId) -> Result<(), StoreError> {
-        self.lock().trees()?.anomalies.remove(anomaly_row(start, id)).map_err(writing)?;
-        Ok(())
-    }
-
-    /// Anomalies of spans that started at or after `since`, oldest first. Damaged records are left out.
+    /// The generation that was in use before the one that is; `None` if there is none or it is damaged.
     ///
     /// # Errors
     /// When sled cannot read.
-    pub fn anomalies_since(&self, since: Timestamp) -> Result<Vec<Anomaly>, StoreError> {
+    pub fn former_generation(&self) -> Result<Option<Generation>, StoreError> {
         let inner = self.lock();
-        let first = anomaly_row(since, AnomalyId { trace: Default::default(), span: Default::default() });
-        let mut anomalies = Vec::new();
-        for row in inner.trees()?.anomalies.range(first..) {
-            let (_, value) = row.map_err(reading)?;
-            anomalies.extend(record::open(&value).and_then(|payload| serde_json::from_slice(payload).ok()));
-        }
-        Ok(anomalies)
+        let generations = &inner.trees()?.generations;
+        let current = current_generation(generations)?;
+        let former = generation_numbers(generations)?.into_iter().rev().find(|number| Some(*number) != current);
+        Ok(former.map(|number| inner.generation(number)).transpose()?.flatten())
+    }
+
+    /// The number given out last; 0 before the first.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn newest_generation(&self) -> Result<u64, StoreError> {
+        Ok(generation_numbers(&self.lock().trees()?.generations)?.last().copied().unwrap_or(0))
+    }
+
+    /// Makes a kept generation the one in use. No baseline is written: what was kept is used as it is.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn use_generation(&self, number: u64) -> Result<(), StoreError> {
+        let inner = self.lock();
+        let generations = &inner.trees()?.generations;
+        generations.insert(CURRENT, record::seal(&number.to_be_bytes())).map_err(writing)?;
+        generations.flush().map_err(writing)?;
+        Ok(())
     }
 
     /// Makes everything written so far survive a crash.
@@ -437,76 +397,6 @@ impl Store {
     pub fn flush(&self) -> Result<(), StoreError> {
         self.lock().trees()?.db.flush().map_err(writing)?;
         Ok(())
-    }
-
-    /// Folds the hours of past days into one row a day, and deletes what is older than is kept.
-    ///
-    /// # Errors
-    /// When sled cannot read or write.
-    pub fn tidy(&self, now: Timestamp, history_days: u32, anomaly_days: u32) -> Result<(), StoreError> {
-        let today = UtcHour::of(now).day();
-        // One day more than is learnt from: the oldest day is only partly inside.
-        let oldest = today.saturating_sub_unsigned(history_days + 1);
-        for (id, _) in self.series() {
-            self.tidy_key(id, today, oldest)?;
-        }
-        let inner = self.lock();
-        let trees = inner.trees()?;
-        let mut batch = sled::Batch::default();
-        for kind in [b'n', b'v'] {
-            for row in trees.learnt.scan_prefix([kind]) {
-                let (name, _) = row.map_err(reading)?;
-                if week_of_row(&name).is_some_and(|week| week.saturating_mul(7).saturating_add(6) < oldest) {
-                    batch.remove(name);
-                }
-            }
-        }
-        trees.learnt.apply_batch(batch).map_err(writing)?;
-        let keep = Timestamp(now.0 - i64::from(anomaly_days) * 86_400_000_000);
-        let first_kept = anomaly_row(keep, AnomalyId { trace: Default::default(), span: Default::default() });
-        let too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
-        let mut batch = sled::Batch::default();
-        for (index, row) in trees.anomalies.iter().enumerate() {
-            let (name, _) = row.map_err(reading)?;
-            if name.as_ref() >= first_kept.as_slice() && index >= too_many {
-                break;
-            }
-            batch.remove(name);
-        }
-        trees.anomalies.apply_batch(batch).map_err(writing)?;
-        trees.db.flush().map_err(writing)?;
-        Ok(())
-    }
-
-    fn tidy_key(&self, id: u32, today: i32, oldest: i32) -> Result<(), StoreError> {
-        let inner = self.lock();
-        let tree = &inner.trees()?.learnt;
-        let mut batch = sled::Batch::default();
-        let mut days: BTreeMap<i32, DayRow> = BTreeMap::new();
-        for row in tree.scan_prefix(slice_prefix(id)) {
-            let (name, value) = row.map_err(reading)?;
-            let Some((day, hour)) = day_and_hour(&name) else { continue };
-            if day < oldest {
-                batch.remove(name);
-            } else if day < today && hour != WHOLE_DAY {
-                let Some(part) = record::open(&value).and_then(DayRow::decode) else { continue };
-                let row = days.entry(day).or_default();
-                part.iter().for_each(|(hour, slice)| row.merge(hour, slice));
-                batch.remove(name);
-            }
-        }
-        for (day, mut row) in days {
-            let name = slice_row(id, day, WHOLE_DAY);
-            if let Some(whole) = tree.get(&name).map_err(reading)? {
-                // A damaged day stays as it is, and its hours beside it.
-                let Some(before) = record::open(&whole).and_then(DayRow::decode) else { return Ok(()) };
-                before.iter().for_each(|(hour, slice)| row.merge(hour, slice));
-            }
-            let mut payload = Vec::new();
-            row.encode(&mut payload);
-            batch.insert(name, record::seal(&payload));
-        }
-        tree.apply_batch(batch).map_err(writing)
     }
 
     /// Closes and opens the files: the only way to make sled give back the memory that a large scan took.
@@ -549,6 +439,25 @@ impl Inner {
         self.trees.as_ref().ok_or_else(|| StoreError::Read("it was closed and could not be opened again".to_owned()))
     }
 
+    /// A generation that is kept; `None` if there is none of this number or it is damaged.
+    fn generation(&self, number: u64) -> Result<Option<Generation>, StoreError> {
+        let generations = &self.trees()?.generations;
+        let name = number.to_be_bytes();
+        let head = generations.get(name).map_err(reading)?;
+        let head = head.and_then(|value| record::open(&value).and_then(record::read_generation_head));
+        let Some(mut generation) = head else { return Ok(None) };
+        let names: BTreeMap<u32, &SeriesKey> = self.ids.iter().map(|(key, id)| (*id, key)).collect();
+        for row in generations.scan_prefix(name) {
+            let (name, value) = row.map_err(reading)?;
+            let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
+            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
+            {
+                generation.series.insert((*key).clone(), baseline);
+            }
+        }
+        Ok(Some(generation))
+    }
+
     /// The number of a key; a new one is written with the batch.
     fn id(&mut self, key: &SeriesKey, batch: &mut sled::Batch) -> u32 {
         if let Some(id) = self.ids.get(key) {
@@ -561,6 +470,24 @@ impl Inner {
     }
 }
 
+/// The generations that are kept, in ascending order.
+fn generation_numbers(generations: &sled::Tree) -> Result<Vec<u64>, StoreError> {
+    let mut numbers = Vec::new();
+    for row in generations.iter() {
+        let (name, _) = row.map_err(reading)?;
+        numbers.extend(<[u8; 8]>::try_from(name.as_ref()).ok().map(u64::from_be_bytes));
+    }
+    Ok(numbers)
+}
+
+/// The generation in use: the one noted, or without a readable note the newest.
+fn current_generation(generations: &sled::Tree) -> Result<Option<u64>, StoreError> {
+    let noted = generations.get(CURRENT).map_err(reading)?;
+    let noted = noted.and_then(|value| record::open(&value)?.try_into().ok().map(u64::from_be_bytes));
+    let numbers = generation_numbers(generations)?;
+    Ok(noted.filter(|number| numbers.contains(number)).or(numbers.last().copied()))
+}
+
 fn read_ids(trees: &Trees) -> Result<BTreeMap<SeriesKey, u32>, StoreError> {
     let mut ids = BTreeMap::new();
     for row in trees.learnt.scan_prefix(b"k") {
@@ -571,62 +498,4 @@ fn read_ids(trees: &Trees) -> Result<BTreeMap<SeriesKey, u32>, StoreError> {
         }
     }
     Ok(ids)
-}
-
-/// Opening runs in a thread of its own: with damaged files sled may panic or never come back.
-fn open_guarded(path: &Path) -> Result<Trees, String> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let path = path.to_path_buf();
-    std::thread::Builder::new()
-        .name("store-open".to_owned())
-        .spawn(move || {
-            let opened = std::panic::catch_unwind(AssertUnwindSafe(|| open_patiently(&path)));
-            let _ = tell.send(opened);
-        })
-        .map_err(|error| error.to_string())?;
-    match told.recv_timeout(OPEN_LIMIT) {
-        Ok(Ok(opened)) => opened.map_err(|error| error.to_string()),
-        Ok(Err(_)) => Err("its files are damaged".to_owned()),
-        Err(RecvTimeoutError::Timeout) => Err(format!("it did not open within {} s", OPEN_LIMIT.as_secs())),
-        Err(RecvTimeoutError::Disconnected) => Err("opening it failed".to_owned()),
-    }
-}
-
-/// sled frees its lock a moment after its last handle is dropped, here or in a process that is just ending.
-fn open_patiently(path: &Path) -> Result<Trees, sled::Error> {
-    let mut tries = LOCK_TRIES;
-    loop {
-        match open_trees(path) {
-            Err(error) if is_locked(&error.to_string()) && tries > 0 => {
-                tries -= 1;
-                std::thread::park_timeout(LOCK_PAUSE);
-            }
-            opened => return opened,
-        }
-    }
-}
-
-/// The error's kind does not tell a held lock from other trouble; only its text does.
-fn is_locked(why: &str) -> bool {
-    why.contains("could not acquire lock")
-}
-
-fn open_trees(path: &Path) -> Result<Trees, sled::Error> {
-    let db = sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE_BYTES)
-        .mode(sled::Mode::LowSpace)
-        .flush_every_ms(None)
-        .open()?;
-    Ok(Trees {
-        learnt: db.open_tree("learnt")?,
-        generations: db.open_tree("generations")?,
-        anomalies: db.open_tree("anomalies")?,
-        db,
-    })
-}
-
-fn make_private(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use spanwatch::baseline::{Learnt, Slice};
+use spanwatch::baseline::{Learnt, SeriesKey, Slice};
 use spanwatch::domain::{Micros, SpanKey, SpanKind, TimeWindow, UtcHour};
 use spanwatch::store::Store;
 
@@ -30,12 +30,12 @@ pub fn fill(store: &Store, first: UtcHour, samples: u64) {
             for hour in day * 24..(day + 1) * 24 {
                 let mut slice = Slice::default();
                 (0..each).for_each(|n| slice.insert(duration(key, hour * each + n), false));
-                slices.insert((name.clone(), UtcHour(first.0 + hour as i32)), slice);
+                slices.insert((SeriesKey::duration(name.clone()), UtcHour(first.0 + hour as i32)), slice);
             }
         }
         let from = UtcHour(first.0 + day as i32 * 24);
         let window = TimeWindow::new(from.start(), UtcHour(from.0 + 24).start());
-        let learnt = Learnt { slices, windows: vec![window], settled: None };
+        let learnt = Learnt { slices, windows: vec![window], ..Learnt::default() };
         store.learn(&learnt, true).expect("the store can be written");
     }
 }

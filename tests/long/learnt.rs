@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use spanwatch::baseline::{self, DayRow, Generation, KeyBuilder};
+use spanwatch::baseline::{self, DayRow, Generation, KeyBuilder, SeriesKey};
 use spanwatch::demo::Exchange;
 use spanwatch::detect;
-use spanwatch::domain::{Micros, SpanKey, TimeWindow};
+use spanwatch::domain::{Micros, TimeWindow};
 use spanwatch::engine::{Engine, Input, Output};
 use spanwatch::messages::BackFill;
 
@@ -27,7 +27,7 @@ pub fn generation(exchange: &Exchange, window: TimeWindow) -> Arc<Generation> {
         Output::StoreLearnt(learnt) => Some(learnt),
         _ => None,
     });
-    let mut rows: BTreeMap<SpanKey, BTreeMap<i32, DayRow>> = BTreeMap::new();
+    let mut rows: BTreeMap<SeriesKey, BTreeMap<i32, DayRow>> = BTreeMap::new();
     for ((key, hour), slice) in learnt.expect("back-fill stores what it learnt").slices {
         rows.entry(key).or_default().entry(hour.day()).or_default().merge(hour.hour_of_day(), &slice);
     }
@@ -40,7 +40,7 @@ pub fn generation(exchange: &Exchange, window: TimeWindow) -> Arc<Generation> {
             assert!(builder.add_row(day, &bytes), "a row that was just encoded");
         }
         let made = builder.finish(settings.min_samples, &settings.rules());
-        generation.keys.insert(key, Arc::new(made));
+        generation.series.insert(key, Arc::new(made));
     }
     Arc::new(generation)
 }

@@ -1,5 +1,7 @@
 //! `spanwatch demo`: the simulated exchange in this process, and the ordinary program pointed at it.
 
+pub mod headless;
+
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -14,10 +16,15 @@ use crate::config::Config;
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::runtime::{Exit, Signal, Signals};
 
+/// # Errors
+/// Settings that are wrong, endpoints that cannot be served, output that cannot be written.
 pub fn demo(arguments: &DemoArgs, flags: &Flags) -> Result<ExitCode, Failure> {
     if arguments.list_faults {
         output::print(&DemoArgs::fault_list())?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.headless {
+        return headless::headless(arguments, flags);
     }
     let threads = watch::threads()?;
     if let Some(url) = &arguments.export_otlp {

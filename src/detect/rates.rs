@@ -1,0 +1,268 @@
+//! How often things are called: far more, far less, or not at all when they should be.
+
+use crate::baseline::{Generation, KeyBaseline, Spread};
+use crate::domain::{AlertKind, Calendar, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
+
+use super::chance;
+use super::watch::{Finding, KeyWatch, SubjectId, Test, Watch};
+
+/// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
+const ENOUGH_HISTORY: Micros = Micros::from_secs(86_400);
+/// An hour of the week that was watched for less than half of one is answered by wider levels.
+const ENOUGH_OF_AN_HOUR_S: u64 = 1_800;
+/// What is called a surge, and what a silence, in multiples of the expected calls.
+const SURGE: f64 = 3.0;
+const SILENCE: f64 = 0.2;
+/// A subject with fewer calls than this part of the expected takes part in a pause of everything.
+const LOW: f64 = 0.5;
+/// When that many of all services are low together, the cause is not one of them: a gap in the source, or a holiday.
+const TOGETHER: f64 = 0.8;
+/// Expected calls from which a service's lowness says anything.
+const TELLING: f64 = 8.0;
+/// Fewer calls are no surge.
+const LEAST_SURGE: u64 = 10;
+/// Regular means: on that share of all days, within a minute.
+const REGULAR: f64 = 0.9;
+/// And on that many days at least.
+const LEAST_DAYS: f64 = 3.0;
+/// How late something may be: its trace has to end and to be polled.
+const LATE: Micros = Micros::from_secs(150);
+const EARLY: Micros = Micros::from_secs(90);
+const MINUTES_OF_DAY: i64 = 1_440;
+
+/// Calls a second in an hour of the week.
+fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> f64 {
+    let sum = |belongs: &dyn Fn(HourOfWeek) -> bool| {
+        HourOfWeek::all().filter(|other| belongs(*other)).fold((0u64, 0u64), |(calls, seconds), other| {
+            let at = other.index();
+            let calls = calls + u64::from(baseline.week_samples.get(at).copied().unwrap_or(0));
+            (calls, seconds + u64::from(generation.watched_s.get(at).copied().unwrap_or(0)))
+        })
+    };
+    let own = sum(&|other| other == bucket);
+    let hour = || sum(&|other| other.hour() == bucket.hour());
+    let answer = [own].into_iter().chain([hour()]).find(|(_, seconds)| *seconds >= ENOUGH_OF_AN_HOUR_S);
+    let (calls, seconds) = answer.unwrap_or_else(|| sum(&|_| true));
+    calls as f64 / seconds.max(1) as f64
+}
+
+/// What is expected of one subject, looked up once an hour.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Expected {
+    bucket: Option<HourOfWeek>,
+    per_s: f64,
+}
+
+impl KeyWatch {
+    /// Calls a second that are usual in this hour.
+    fn expected(&mut self, generation: &Generation, bucket: HourOfWeek) -> f64 {
+        if self.rate.bucket != Some(bucket) {
+            let per_s = self.durations_baseline().map_or(0.0, |baseline| rate(baseline, generation, bucket));
+            self.rate = Expected { bucket: Some(bucket), per_s };
+        }
+        self.rate.per_s
+    }
+}
+
+/// Calls of a subject and what was expected, over the windows of a test.
+struct Calls {
+    subject: SubjectId,
+    spread: Spread,
+    samples: u64,
+    /// By window.
+    counted: Vec<(u64, f64)>,
+}
+
+impl Watch {
+    /// Tests how often entries are called: of each service together, and each by itself.
+    pub(super) fn test_rates(&mut self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+        if self.generation.watched() < ENOUGH_HISTORY {
+            return;
+        }
+        let windows: Vec<TimeWindow> = test.windows().collect();
+        let generation = std::sync::Arc::clone(&self.generation);
+        let mut services: Vec<Calls> = (0..self.services.len() as u32)
+            .map(|service| {
+                let subject = SubjectId::Node(service);
+                let spread = self.groups.get(&subject).map(|group| group.calls).unwrap_or_default();
+                Calls { subject, spread, samples: 0, counted: vec![(0, 0.0); windows.len()] }
+            })
+            .collect();
+        let mut keys: Vec<Calls> = Vec::new();
+        for (number, key) in self.keys.iter_mut().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+            let counted: Vec<(u64, f64)> = windows
+                .iter()
+                .map(|window| {
+                    let mut expected = 0.0;
+                    for part in hours(*window) {
+                        let bucket = calendar.bucket(UtcHour::of(part.from));
+                        expected += key.expected(&generation, bucket) * part.length().0 as f64 / 1e6;
+                    }
+                    (key.errors.ring.sum(*window).n, expected)
+                })
+                .collect();
+            if let Some(service) = services.get_mut(key.service as usize) {
+                service.samples += key.samples;
+                for ((n, expected), (more, usual)) in service.counted.iter_mut().zip(&counted) {
+                    *n += more;
+                    *expected += usual;
+                }
+            }
+            let subject = SubjectId::Key(number as u32);
+            keys.push(Calls { subject, spread: key.calls, samples: key.samples, counted });
+        }
+        for (at, window) in windows.iter().enumerate() {
+            let telling =
+                services.iter().filter_map(|s| s.counted.get(at)).filter(|(_, expected)| *expected >= TELLING);
+            let (all, low) = telling
+                .fold((0, 0), |(all, low), (n, expected)| (all + 1, low + usize::from((*n as f64) < LOW * expected)));
+            let paused = all >= 2 && low as f64 >= TOGETHER * f64::from(all as u32);
+            for calls in services.iter().chain(&keys) {
+                calls.test(at, *window, test, paused, tell);
+            }
+        }
+    }
+
+    /// Services that are called far more, or far less, than usual in a window, where none that calls them is: in them it
+    /// began. With what they get and what was expected.
+    pub(super) fn rate_origins(&self, window: TimeWindow) -> Vec<(u32, AlertKind, u64, f64)> {
+        if self.generation.watched() < ENOUGH_HISTORY {
+            return Vec::new();
+        }
+        let mut services: Vec<(u64, f64)> = vec![(0, 0.0); self.services.len()];
+        for key in self.keys.iter().filter(|key| key.structure.is_entry()) {
+            let Some(baseline) = key.durations_baseline() else { continue };
+            let Some((n, expected)) = services.get_mut(key.service as usize) else { continue };
+            *n += key.errors.ring.sum(window).n;
+            for part in hours(window) {
+                let bucket = self.calendar.bucket(UtcHour::of(part.from));
+                *expected += rate(baseline, &self.generation, bucket) * part.length().0 as f64 / 1e6;
+            }
+        }
+        let kind = |service: u32| {
+            let (n, expected) = services.get(service as usize).copied()?;
+            let n = n as f64;
+            match () {
+                () if expected >= TELLING && n < LOW * expected => Some(AlertKind::Silence),
+                () if n >= LEAST_SURGE as f64 && n > (1.0 + SURGE) / 2.0 * expected => Some(AlertKind::Surge),
+                () => None,
+            }
+        };
+        let began = |service: u32, what| {
+            !self
+                .calls
+                .iter()
+                .any(|(caller, callee)| *callee == service && *caller != service && kind(*caller) == Some(what))
+        };
+        (0..self.services.len() as u32)
+            .filter_map(|service| {
+                let what = kind(service).filter(|what| began(service, *what))?;
+                let (n, expected) = services.get(service as usize).copied()?;
+                Some((service, what, n, expected))
+            })
+            .collect()
+    }
+
+    /// Tests what comes at its times of the day, every day.
+    pub(super) fn test_absence(&self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+        let days = self.generation.watched().0 as f64 / 86_400e6;
+        if days < LEAST_DAYS || self.is_paused(test) {
+            return;
+        }
+        let now = test.at().saturating_sub(LATE);
+        let minute = calendar.minute_of_day(now);
+        for (number, key) in self.keys.iter().enumerate() {
+            let minutes = &key.structure.minutes;
+            if key.structure.is_irregular() || minutes.is_empty() {
+                continue;
+            }
+            let at = |minute: i64| {
+                let minute = minute.rem_euclid(MINUTES_OF_DAY) as u16;
+                f64::from(minutes.get(&minute).copied().unwrap_or(0) as u32)
+            };
+            let regular =
+                |minute: i64| at(minute - 1) + at(minute) + at(minute + 1) >= REGULAR * days && at(minute) > 0.0;
+            let Some(back) = (0..MINUTES_OF_DAY).find(|back| regular(i64::from(minute) - back)) else { continue };
+            let due = Timestamp((now.0.div_euclid(60_000_000) - back) * 60_000_000);
+            let came = key.last_call.is_some_and(|last| last >= due.saturating_sub(EARLY));
+            if came || test.since() > due.saturating_sub(EARLY) {
+                continue;
+            }
+            let window = TimeWindow::new(due.saturating_sub(EARLY), test.at());
+            // By the rule of succession: it came on all of these days, so on one in as many it may not.
+            let p = 0.5 / (days + 1.0);
+            let mut finding = test.finding(
+                SubjectId::Key(number as u32),
+                AlertKind::Absence,
+                Severity::Sev2,
+                window,
+                (0, 0),
+                p,
+                key.samples,
+                0.0,
+                p.log10(),
+                true,
+                &key.errors.ring,
+            );
+            finding.arithmetic.expected = 1.0;
+            finding.onset = due;
+            let due = calendar.minute_of_day(due);
+            finding.detail = format!("due at {:02}:{:02}", due / 60, due % 60);
+            tell(finding);
+        }
+    }
+
+    /// Nothing at all comes: then nobody is absent, the source is.
+    fn is_paused(&self, test: &Test) -> bool {
+        let window = TimeWindow::new(test.at().saturating_sub(LATE), test.at());
+        self.keys.iter().all(|key| key.errors.ring.sum(window).n == 0)
+    }
+}
+
+/// A window cut at full hours: each part has its own expectation.
+fn hours(window: TimeWindow) -> impl Iterator<Item = TimeWindow> {
+    let mut from = window.from;
+    std::iter::from_fn(move || {
+        if from >= window.to {
+            return None;
+        }
+        let to = UtcHour(UtcHour::of(from).0 + 1).start().min(window.to);
+        let part = TimeWindow::new(from, to);
+        from = to;
+        Some(part)
+    })
+}
+
+impl Calls {
+    fn test(&self, at: usize, window: TimeWindow, test: &Test, paused: bool, tell: &mut dyn FnMut(Finding)) {
+        let Some((n, expected)) = self.counted.get(at).copied() else { return };
+        let dispersion = self.spread.dispersion();
+        let (kind, severity, log10_chance) = if n as f64 > SURGE * expected && n >= LEAST_SURGE && expected > 0.0 {
+            (AlertKind::Surge, Severity::Sev2, chance::log10_rate_at_least(n, expected, dispersion))
+        } else if (n as f64) < SILENCE * expected && !paused {
+            (AlertKind::Silence, Severity::Sev1, chance::log10_rate_at_most(n, expected, dispersion))
+        } else {
+            return;
+        };
+        let Some(raises) = test.weigh(window, log10_chance) else { return };
+        tell(Finding {
+            track: super::watch::TrackId { subject: self.subject, kind },
+            severity,
+            onset: window.from,
+            raises,
+            detail: String::new(),
+            arithmetic: crate::domain::Arithmetic {
+                window,
+                n,
+                k: n,
+                expected,
+                threshold: None,
+                log10_chance,
+                log10_alpha: test.log10_alpha(),
+                samples: self.samples,
+                level: None,
+                rho: dispersion,
+            },
+        });
+    }
+}
