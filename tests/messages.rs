@@ -11,9 +11,9 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationState,
-    RecordView, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update,
-    UpdateBody, WaterfallSpan, WhyView,
+    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationKind,
+    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
+    TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -106,6 +106,7 @@ fn recalculations() -> Vec<RecalculationState> {
         RecalculationState::Cancelled,
         RecalculationState::Failed("the disk is full".into()),
         RecalculationState::Done {
+            how: RecalculationKind::TakenBack,
             at: at(),
             took: Micros(16_000),
             generation: 3,
@@ -114,6 +115,7 @@ fn recalculations() -> Vec<RecalculationState> {
             changed: 1,
             compared: 5_208,
             largest: vec![changed],
+            alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished: incident().alerts },
         },
     ];
     for state in &all {
@@ -437,6 +439,8 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::StartAnalysis { anomaly: anomaly().id },
         CommandKind::CancelAnalysis,
         CommandKind::Recalculate,
+        CommandKind::RehearseRecalculation,
+        CommandKind::TakeBackRecalculation,
         CommandKind::CancelRecalculation,
         CommandKind::ShowBaseline { key: key() },
         CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
@@ -450,6 +454,8 @@ fn commands() -> Vec<CommandKind> {
             CommandKind::StartAnalysis { .. }
             | CommandKind::CancelAnalysis
             | CommandKind::Recalculate
+            | CommandKind::RehearseRecalculation
+            | CommandKind::TakeBackRecalculation
             | CommandKind::CancelRecalculation
             | CommandKind::ShowBaseline { .. }
             | CommandKind::ExplainVerdict { .. }

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use spanwatch::app::{Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
-    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationState, TraceState, TraceView, UpdateBody,
+    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, TraceState, TraceView,
+    UpdateBody,
 };
 use spanwatch::ui::Look;
 
@@ -189,8 +190,17 @@ fn recalculation() {
     stage.now = stage.now + Micros::from_secs(5);
     stage.keys("g");
     check(&stage, COLOR, "120x40-recalculating");
-    stage.tell(UpdateBody::Recalculation(fixture::recalculated()));
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::Applied)));
     check(&stage, COLOR, "120x40-recalculated");
+    stage.keys("u");
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::TakenBack)));
+    check(&stage, COLOR, "120x40-taken-back");
+    let mut stage = Stage::records(NARROW);
+    stage.keys("R");
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::Rehearsed)));
+    check(&stage, COLOR, "80x24-rehearsed");
+    stage.code(KeyCode::Tab);
+    check(&stage, COLOR, "80x24-rehearsed-baseline");
 }
 
 #[test]
@@ -274,7 +284,8 @@ fn tokens_of_another_run_are_not_shown() {
 
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
-    let plain = prop::sample::select("12345r0ahjklgGJKw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+    let plain =
+        prop::sample::select("12345rRu0ahjklgGJKw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
     let named = prop::sample::select(
         [
             KeyCode::Enter,

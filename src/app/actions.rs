@@ -58,7 +58,17 @@ impl App {
             Action::Explain => self.explain(now, effects),
             Action::MinuteBack => self.explain_another_minute(false, effects),
             Action::MinuteForward => self.explain_another_minute(true, effects),
-            Action::Recalculate => self.recalculate(now, effects),
+            Action::Recalculate => {
+                self.recalculate(CommandKind::Recalculate, "Asked to recalculate all baselines.", now, effects);
+            }
+            Action::Rehearse => {
+                let asked = "Asked what a recalculation would change; nothing is applied.";
+                self.recalculate(CommandKind::RehearseRecalculation, asked, now, effects);
+            }
+            Action::TakeBack => {
+                let asked = "Asked for the baselines that were in use before.";
+                self.recalculate(CommandKind::TakeBackRecalculation, asked, now, effects);
+            }
             Action::SeverityAndWorse => {
                 let digit = key.typed().and_then(|c| c.to_digit(10)).and_then(|digit| u8::try_from(digit).ok());
                 self.view.severity = digit.and_then(Severity::from_number).or(self.view.severity);
@@ -248,14 +258,14 @@ impl App {
         self.view.alerts.hold(anomaly);
     }
 
-    fn recalculate(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn recalculate(&mut self, order: CommandKind, asked: &str, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.lost.is_some() {
             self.say("The monitor ended, so nothing can be recalculated; quit and start again.", true, now);
         } else if !self.recalculation_is_running() {
-            effects.push(Effect::Send(CommandKind::Recalculate));
+            effects.push(Effect::Send(order));
             self.view.recalculation_open = true;
             self.recalculation_cancelled = false;
-            self.say("Asked to recalculate all baselines.", false, now);
+            self.say(asked, false, now);
         }
     }
 

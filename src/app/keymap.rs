@@ -38,6 +38,8 @@ pub enum Action {
     MinuteBack,
     MinuteForward,
     Recalculate,
+    Rehearse,
+    TakeBack,
     /// The severity of the digit that was pressed, and worse.
     SeverityAndWorse,
     AllSeverities,
@@ -119,6 +121,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
     row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
+    row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
+    row(&[c('u')], Action::TakeBack, PANES, "take a recalculation back", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,

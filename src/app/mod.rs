@@ -420,11 +420,16 @@ impl App {
     fn take_recalculation(&mut self, revision: u64, state: RecalculationState, now: Timestamp) -> bool {
         let was_running = self.recalculation_is_running();
         let news = match &state {
-            RecalculationState::Done { generation, changed, compared, .. } => Some((
+            RecalculationState::Done { how, generation, changed, compared, alerts, .. } => Some((
                 format!(
-                    "Recalculated: generation {generation} in use, {} of {} moved by more than 10%.",
+                    "{}, {} of {} moved by more than 10%{}.",
+                    wording::recalculated(*how, *generation),
                     wording::count(u64::from(*changed)),
                     wording::plural(u64::from(*compared), "bucket"),
+                    match alerts.vanish {
+                        0 => String::new(),
+                        n => format!(", {} would vanish", wording::plural(u64::from(n), "alert")),
+                    },
                 ),
                 false,
             )),

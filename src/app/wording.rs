@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::{Alert, AlertKind, Anomaly, Arithmetic, Micros, SpanKey, Timestamp, odds};
+use crate::messages::RecalculationKind;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -137,6 +138,16 @@ pub fn key(key: &SpanKey) -> String {
 #[must_use]
 pub fn plural(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
+}
+
+/// What became of a recalculation.
+#[must_use]
+pub fn recalculated(how: RecalculationKind, generation: u64) -> String {
+    match how {
+        RecalculationKind::Applied => format!("Recalculated: generation {generation} in use"),
+        RecalculationKind::Rehearsed => "Rehearsed: nothing was applied".to_owned(),
+        RecalculationKind::TakenBack => format!("Taken back: generation {generation} in use again"),
+    }
 }
 
 /// The part of an incident's title that says what is wrong, without how far it reaches.

@@ -27,7 +27,7 @@ pub(super) const LEAST_HITS: u64 = 2;
 /// Below this a baseline's shares are little more than its own samples: it is not tested.
 pub(super) const LEAST_SAMPLES: u64 = 20;
 /// p95, on which every limit rests, wants that many; a more specific level with fewer leaves the answer to a wider one.
-const ENOUGH_FOR_P95: u64 = 100;
+pub(super) const ENOUGH_FOR_P95: u64 = 100;
 /// A key that knows its own p99.9 is tested by itself; others only together with their service or edge.
 pub(super) const ENOUGH_ALONE: u64 = 5_000;
 /// Errors: that many, and a share larger by 5 points or threefold.

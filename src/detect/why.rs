@@ -18,7 +18,7 @@ impl Watch {
     /// Every respect in which `subject` is judged, tried with windows that end `at`. What was counted is kept for half
     /// an hour: of earlier windows nothing is known. Empty for a subject that was never seen.
     #[must_use]
-    pub fn why(&self, subject: &Subject, at: Timestamp) -> Vec<KindTested> {
+    pub fn why(&mut self, subject: &Subject, at: Timestamp) -> Vec<KindTested> {
         let Some(id) = self.number_of(subject) else { return Vec::new() };
         let test = self.round(at, self.since.unwrap_or(at));
         let mut kinds = match id {
@@ -31,7 +31,8 @@ impl Watch {
         let lenient = Test { log10_alpha: 0.0, ..test };
         self.tests(&lenient, &mut |finding| {
             let kind = finding.track.kind;
-            if finding.track.subject != id || kinds.iter().take(counted).any(|known| known.kind == kind) {
+            let is_told = |known: &KindTested| known.kind == kind && known.detail == finding.detail;
+            if finding.track.subject != id || kinds.iter().take(counted).any(is_told) {
                 return;
             }
             let arithmetic = Arithmetic { log10_alpha: test.log10_alpha, ..finding.arithmetic };

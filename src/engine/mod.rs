@@ -42,6 +42,8 @@ pub enum Input {
     Resumed(Box<Resumed>),
     /// Baselines were computed; they are used from now on.
     GenerationMade(Arc<Generation>),
+    /// An earlier recalculation's baselines are used again from now on.
+    GenerationTakenBack(Arc<Generation>),
     /// New or grown traces came from a live poll.
     TracesPolled(Vec<Trace>),
     /// A live poll of this window ended, successfully.
@@ -250,13 +252,10 @@ impl Engine {
         match input {
             Input::Resumed(resumed) => self.resume(*resumed, now, &mut out),
             Input::GenerationMade(generation) => {
-                self.keys.use_generation(&generation);
-                self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
-                self.watch.use_generation(&generation);
                 self.ledger.samples = generation.samples();
-                self.generation = generation;
-                self.tell_all(now, &mut out);
+                self.use_generation(generation, now, &mut out);
             }
+            Input::GenerationTakenBack(generation) => self.use_generation(generation, now, &mut out),
             Input::TracesPolled(traces) => {
                 for trace in traces {
                     if self.complete {
@@ -317,6 +316,14 @@ impl Engine {
             }
         }
         out
+    }
+
+    fn use_generation(&mut self, generation: Arc<Generation>, now: Timestamp, out: &mut Vec<Output>) {
+        self.keys.use_generation(&generation);
+        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+        self.watch.use_generation(&generation);
+        self.generation = generation;
+        self.tell_all(now, out);
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {

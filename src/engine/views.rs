@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::baseline::{Cell, KeyBaseline};
 use crate::detect::{self, Verdict};
-use crate::domain::{HourOfWeek, Incident, Level, Micros, Severity, Span, Subject, Timestamp, Trace, UtcHour};
+use crate::domain::{Alert, HourOfWeek, Incident, Level, Micros, Severity, Span, Subject, Timestamp, Trace, UtcHour};
 use crate::messages::{
     BaselineView, CellView, IncidentView, LearningView, MonitorView, RecordView, ServiceState, ServiceView, TraceState,
     TraceView, UpdateBody, WaterfallSpan, WhyView,
@@ -175,7 +175,9 @@ impl Engine {
         let view = |incident: &Incident| {
             let mut alerts = self.cases.closed(incident.id).to_vec();
             alerts.extend(self.book.alerts().filter(|alert| alert.incident == incident.id).cloned());
-            alerts.sort_by_key(|alert| (alert.onset, alert.id));
+            // Of those that began together the culprit's first.
+            let blamed = |alert: &Alert| incident.culprit().is_some_and(|c| c.service == *alert.subject.service());
+            alerts.sort_by_key(|alert| (alert.onset, !blamed(alert), alert.id));
             for alert in &mut alerts {
                 self.cases.complete(alert);
             }
@@ -185,7 +187,7 @@ impl Engine {
     }
 
     /// The alert test of one subject. Windows end where everything has settled; earlier ones as long as they are whole.
-    pub(super) fn tell_why(&self, subject: Subject, at: Option<Timestamp>, now: Timestamp) -> Output {
+    pub(super) fn tell_why(&mut self, subject: Subject, at: Option<Timestamp>, now: Timestamp) -> Output {
         let newest = self.judged_to.unwrap_or(now);
         let oldest = newest - detect::WINDOWS.last().copied().unwrap_or_default();
         let at = at.map_or(newest, |at| at.clamp(oldest, newest));

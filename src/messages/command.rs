@@ -26,6 +26,10 @@ pub enum CommandKind {
     CancelAnalysis,
     /// Compute all baselines anew from what has been learnt.
     Recalculate,
+    /// Compute what `Recalculate` would and tell the outcome, but leave the baselines in use as they are.
+    RehearseRecalculation,
+    /// Use the generation again that was in use before; given twice, it is as if never given.
+    TakeBackRecalculation,
     CancelRecalculation,
     /// Make this key the one whose baseline is sent.
     ShowBaseline {

@@ -12,8 +12,8 @@ pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptRec
 pub use command::{Command, CommandId, CommandKind, Outcome};
 pub use views::{
     AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, MonitorView,
-    RecalculationState, RecordView, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState,
-    TraceView, WaterfallSpan, WhyView,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceState, TraceView, WaterfallSpan, WhyView,
 };
 
 use serde::{Deserialize, Serialize};

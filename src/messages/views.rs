@@ -228,6 +228,7 @@ pub enum RecalculationState {
     Cancelled,
     Failed(String),
     Done {
+        how: RecalculationKind,
         at: Timestamp,
         took: Micros,
         generation: u64,
@@ -238,7 +239,32 @@ pub enum RecalculationState {
         compared: u32,
         /// The largest of those moves, at most 8.
         largest: Vec<ChangedCell>,
+        alerts: RejudgedAlerts,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecalculationKind {
+    /// The new generation is in use.
+    Applied,
+    /// Nothing changed: it is what an application would bring.
+    Rehearsed,
+    /// The generation that was in use before is in use again.
+    TakenBack,
+}
+
+/// The alerts of the last seven days, judged by the new generation as far as what is kept of them tells. Which alerts
+/// would have appeared is not known: windows that raised none are not kept.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RejudgedAlerts {
+    pub stand: u32,
+    /// What they counted is normal now.
+    pub vanish: u32,
+    /// What is kept of them does not tell.
+    pub unclear: u32,
+    /// Of those that would vanish the newest, at most 3.
+    pub vanished: Vec<Alert>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

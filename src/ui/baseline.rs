@@ -8,7 +8,7 @@ use super::{charts, glyphs};
 use crate::app::layout::{Area, Pane, PaneArea};
 use crate::app::{App, wording, wrap};
 use crate::domain::{Level, Micros, Severity};
-use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationState};
+use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts};
 
 const TABLE: u16 = 4;
 const SHAPES: u16 = 4;
@@ -318,7 +318,18 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
             )),
             PanelLine::plain("The baselines in use stay until it is done; esc cancels."),
         ],
-        Some(RecalculationState::Done { took, generation, keys, samples, changed, compared, largest, .. }) => {
+        Some(RecalculationState::Done {
+            how,
+            took,
+            generation,
+            keys,
+            samples,
+            changed,
+            compared,
+            largest,
+            alerts,
+            ..
+        }) => {
             let moved = format!(
                 "{} of {} moved their p99 by more than 10%",
                 wording::count(u64::from(*changed)),
@@ -326,11 +337,17 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
             );
             let (keys, samples) = (wording::plural(u64::from(*keys), "key"), wording::plural(*samples, "sample"));
             let mut lines = vec![
-                PanelLine::heading(format!("Recalculated: generation {generation} in use")),
+                PanelLine::heading(wording::recalculated(*how, *generation)),
                 PanelLine::plain(format!("{keys}, {samples}, {took}")),
                 PanelLine::plain(moved),
             ];
             lines.extend(largest.iter().take(6).map(changed_cell));
+            lines.extend(rejudged(alerts));
+            lines.push(PanelLine::plain(match how {
+                RecalculationKind::Applied => "u takes it back",
+                RecalculationKind::Rehearsed => "r applies it",
+                RecalculationKind::TakenBack => "u applies it again",
+            }));
             lines
         }
         Some(RecalculationState::Cancelled) => {
@@ -339,6 +356,24 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
         Some(RecalculationState::Failed(why)) => vec![PanelLine::heading(format!("Recalculation failed: {why}"))],
         Some(RecalculationState::Never | RecalculationState::Running { .. }) | None => Vec::new(),
     }
+}
+
+/// What it means for the alerts of the last seven days.
+fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
+    let RejudgedAlerts { stand, vanish, unclear, vanished } = alerts;
+    let all = stand + vanish + unclear;
+    if all == 0 {
+        return vec![PanelLine::plain("no alerts in the last 7 days to judge again")];
+    }
+    let alerts = wording::plural(u64::from(all), "alert");
+    let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} cannot be told");
+    let mut lines = vec![PanelLine::plain(text)];
+    lines.extend(vanished.iter().map(|alert| PanelLine {
+        heading: false,
+        text: format!("  {} {}  {}  ", wording::clock(alert.onset), alert.severity, alert.kind),
+        name: alert.subject.to_string(),
+    }));
+    lines
 }
 
 fn changed_cell(cell: &ChangedCell) -> PanelLine {

@@ -11,8 +11,9 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
-    MetricReading, MonitorView, PromptReceipt, RecalculationState, RecordView, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
+    MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView, RejudgedAlerts,
+    ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody,
+    WaterfallSpan, WhyView,
 };
 
 /// Friday 20 November 2026, 03:12:44 UTC.
@@ -634,14 +635,16 @@ pub fn huge_trace(id: TraceId, spans: u64) -> TraceView {
     TraceView { trace: id, state }
 }
 
-pub fn recalculated() -> RecalculationState {
+pub fn recalculated(how: RecalculationKind) -> RecalculationState {
     let cell = |key: SpanKey, day, hour, before, after| ChangedCell {
         key,
         bucket: HourOfWeek::new(day, hour),
         p99_before: ms(before),
         p99_after: ms(after),
     };
+    let vanished = vec![incidents().remove(0).alerts.remove(2)];
     RecalculationState::Done {
+        how,
         at: NOW,
         took: ms(6_100),
         generation: 13,
@@ -654,6 +657,7 @@ pub fn recalculated() -> RecalculationState {
             cell(exchange(), 2, 15, 420, 340),
             cell(SpanKey::new("crypto-wallet", "btc.transfer", SpanKind::Server), 3, 2, 1_210, 1_340),
         ],
+        alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished },
     }
 }
 
