@@ -8,10 +8,16 @@ mod scenes;
 #[path = "common/simulated.rs"]
 mod simulated;
 
-use spanwatch::demo::{Exchange, Injection, Options, Schedule};
-use spanwatch::domain::{Micros, TimeWindow};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use simulated::{DAY, HOUR, MONDAY, after, learn, offline, options, strike};
+use spanwatch::baseline;
+use spanwatch::demo::{Exchange, Injection, Options, Schedule};
+use spanwatch::detect;
+use spanwatch::domain::{Alert, AlertKind, Micros, Subject, TimeWindow};
+use spanwatch::engine::{Engine, Input, Output};
+
+use simulated::{DAY, HOUR, MONDAY, POLL, after, learn, offline, options, strike, watch};
 
 #[test]
 fn faults_are_found_soon_and_blamed_on_their_cause() {
@@ -54,4 +60,47 @@ fn days_on_which_the_clocks_change_are_quiet() {
     for day in scenes::CLOCK_CHANGES {
         scenes::clocks_change(0.05, day, 15);
     }
+}
+
+/// What differs so much that a poll sooner or later changes nothing.
+fn beyond_doubt<'a>(alerts: impl Iterator<Item = &'a Alert>) -> BTreeSet<(Subject, AlertKind)> {
+    alerts.filter(|alert| alert.worst.log10_chance < -15.0).map(|alert| (alert.subject.clone(), alert.kind)).collect()
+}
+
+#[test]
+fn replay_equals_live() {
+    let mut learnt = offline("UTC");
+    let history = after(MONDAY, 0, 2 * DAY);
+    learn(&mut learnt, &Exchange::new(options(1_000, 0.5, MONDAY)), &[history]);
+    let from = history.to + Micros::from_secs(HOUR);
+    let window = TimeWindow::new(from, from + Micros::from_secs(600));
+    let injection: Injection = "slow:5:order-matcher:order.match".parse().unwrap();
+    let schedule = Schedule::Inject { injection, after: Micros::from_secs(120), lasting: Micros::from_secs(240) };
+    let exchange = Exchange::new(Options { schedule, ..options(7, 0.5, from) });
+
+    let replayed = watch(&mut learnt.clone(), &exchange, window);
+
+    let mut live = Engine::new(baseline::Settings::default(), detect::Settings::default(), POLL);
+    live.step(Input::GenerationMade(Arc::clone(learnt.engine().generation())), from);
+    let (mut alerts, mut culprits) = (Vec::new(), BTreeSet::new());
+    let mut poll = from;
+    while poll < window.to {
+        let asked = TimeWindow::new(poll, poll + POLL);
+        poll = asked.to;
+        let mut outputs = live.step(Input::TracesPolled(exchange.traces_ended_in(asked).collect()), poll);
+        outputs.extend(live.step(Input::PollEnded(asked), poll));
+        for output in outputs {
+            match output {
+                Output::RecordAlert(alert) => alerts.push(*alert),
+                Output::RecordIncident(incident) => {
+                    culprits.extend(incident.culprit().map(|culprit| culprit.service.to_string()));
+                }
+                _ => {}
+            }
+        }
+    }
+    let (live, replayed_alerts) = (beyond_doubt(alerts.iter()), beyond_doubt(replayed.alerts.iter()));
+    assert!(!live.is_empty());
+    assert_eq!(live, replayed_alerts);
+    assert!(culprits.contains("order-matcher"), "{culprits:?}");
 }
