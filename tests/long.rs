@@ -1,7 +1,13 @@
 //! What takes minutes to prove: memory and disk at full size, that the demo's first fault is found whatever the seed, and
 //! verdicts on months of simulated traffic. `tests/long/run` runs them on the release build.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking, and what was measured is printed"
+)]
 
 #[path = "long/faults.rs"]
 mod faults;

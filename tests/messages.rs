@@ -5,13 +5,15 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
-    Anomaly, AnomalyId, Attributes, HourOfWeek, Level, MetricKind, MetricSample, Micros, Severity, SpanId, SpanKey,
-    SpanKind, Timestamp, TraceId,
+    Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, HourOfWeek, Incident,
+    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanId, SpanKey, SpanKind,
+    Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
 };
 use spanwatch::messages::{
-    AlertView, Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationState, ServiceState,
-    ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan,
+    Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
+    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationKind,
+    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
+    TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -104,6 +106,7 @@ fn recalculations() -> Vec<RecalculationState> {
         RecalculationState::Cancelled,
         RecalculationState::Failed("the disk is full".into()),
         RecalculationState::Done {
+            how: RecalculationKind::TakenBack,
             at: at(),
             took: Micros(16_000),
             generation: 3,
@@ -112,6 +115,7 @@ fn recalculations() -> Vec<RecalculationState> {
             changed: 1,
             compared: 5_208,
             largest: vec![changed],
+            alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished: incident().alerts },
         },
     ];
     for state in &all {
@@ -231,8 +235,88 @@ fn services() -> Vec<ServiceView> {
     service_states().into_iter().map(view).collect()
 }
 
-fn alert() -> AlertView {
-    AlertView {
+fn numbers() -> Arithmetic {
+    Arithmetic {
+        window: TimeWindow::new(at(), at() + Micros::from_secs(20)),
+        n: 41,
+        k: 34,
+        expected: 1.0 / 3.0,
+        threshold: Some(Micros(480_000)),
+        log10_chance: -38.25,
+        log10_alpha: -6.9,
+        samples: u64::MAX,
+        level: Some(Level::Global),
+        rho: 0.05,
+    }
+}
+
+fn incident() -> IncidentView {
+    let edge = Subject::Edge { caller: "cart".into(), callee: "db".into() };
+    let subjects = [Subject::Key(key()), Subject::Node("cart".into()), edge];
+    let alert = |(kind, subject): (AlertKind, Subject)| Alert {
+        id: AlertId(1),
+        incident: IncidentId(2),
+        subject,
+        kind,
+        severity: Severity::Sev1,
+        onset: at(),
+        raised: at(),
+        last_seen: at(),
+        closed: Some(at()),
+        worst: numbers(),
+        detail: "connection \"reset\"".into(),
+        exemplars: vec![TraceId(u128::MAX)],
+    };
+    let alerts: Vec<Alert> = AlertKind::ALL.into_iter().zip(subjects.into_iter().cycle()).map(alert).collect();
+    let suspect = Suspect {
+        service: "db".into(),
+        operation: None,
+        callee: Some("disk".into()),
+        score: 1.25,
+        explains: Some(0.91),
+        evidence: vec!["34 of 41 calls slow".into()],
+    };
+    let counterfactual =
+        Counterfactual { root: key(), requests: 9, observed: Micros(3), without: Micros(2), normal: Micros(1) };
+    let incident = Incident {
+        id: IncidentId(2),
+        title: "db is slow; one other service feels it".into(),
+        severity: Severity::Sev1,
+        onset: at(),
+        raised: at(),
+        last_seen: at(),
+        closed: None,
+        alerts: vec![AlertId(1)],
+        suspects: vec![suspect],
+        counterfactual: Some(counterfactual),
+        services: vec!["db".into(), "cart".into()],
+    };
+    IncidentView { incident, alerts, exemplars: vec![anomaly()] }
+}
+
+fn why() -> WhyView {
+    let obstacles = [
+        None,
+        Some(Obstacle::Empty),
+        Some(Obstacle::NoLimit),
+        Some(Obstacle::TooFew { needs: 2 }),
+        Some(Obstacle::SmallExcess { excess: 0.031, needs: 0.05 }),
+        Some(Obstacle::LikelyByChance),
+    ];
+    let tested = |obstacle| Tested { severity: Severity::Sev3, arithmetic: numbers(), obstacle };
+    let kind = KindTested {
+        kind: AlertKind::SelfTime,
+        detail: String::new(),
+        samples: 3,
+        needs: 20,
+        pooled: Some((Subject::Node("cart".into()), 5_000)),
+        tested: obstacles.into_iter().map(tested).collect(),
+    };
+    WhyView { subject: Subject::Key(key()), at: at(), oldest: at(), kinds: vec![kind] }
+}
+
+fn record() -> RecordView {
+    RecordView {
         key: key(),
         severity: Severity::Sev1,
         first: at(),
@@ -316,7 +400,9 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Sources(sources()),
         UpdateBody::Monitor(monitor()),
         UpdateBody::Services(services()),
-        UpdateBody::Alerts(vec![alert()]),
+        UpdateBody::Incidents(vec![incident()]),
+        UpdateBody::Records(vec![record()]),
+        UpdateBody::Why(Box::new(why())),
         UpdateBody::Baseline(Box::new(baseline())),
         UpdateBody::TokensArrived { analysis: AnalysisId(7), text: "the".into() },
         UpdateBody::Notice("the store was set aside".into()),
@@ -332,7 +418,9 @@ fn updates() -> Vec<UpdateBody> {
             UpdateBody::Sources(_)
             | UpdateBody::Monitor(_)
             | UpdateBody::Services(_)
-            | UpdateBody::Alerts(_)
+            | UpdateBody::Incidents(_)
+            | UpdateBody::Records(_)
+            | UpdateBody::Why(_)
             | UpdateBody::Learning(_)
             | UpdateBody::Baseline(_)
             | UpdateBody::Trace(_)
@@ -351,8 +439,12 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::StartAnalysis { anomaly: anomaly().id },
         CommandKind::CancelAnalysis,
         CommandKind::Recalculate,
+        CommandKind::RehearseRecalculation,
+        CommandKind::TakeBackRecalculation,
         CommandKind::CancelRecalculation,
         CommandKind::ShowBaseline { key: key() },
+        CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
+        CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
         CommandKind::ShowTrace { trace: TraceId(0x4bf9) },
         CommandKind::PollNow,
         CommandKind::Shutdown,
@@ -362,8 +454,11 @@ fn commands() -> Vec<CommandKind> {
             CommandKind::StartAnalysis { .. }
             | CommandKind::CancelAnalysis
             | CommandKind::Recalculate
+            | CommandKind::RehearseRecalculation
+            | CommandKind::TakeBackRecalculation
             | CommandKind::CancelRecalculation
             | CommandKind::ShowBaseline { .. }
+            | CommandKind::ExplainVerdict { .. }
             | CommandKind::ShowTrace { .. }
             | CommandKind::PollNow
             | CommandKind::Shutdown => {}

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use spanwatch::app::{Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
-    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationState, TraceState, TraceView, UpdateBody,
+    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, TraceState, TraceView,
+    UpdateBody,
 };
 use spanwatch::ui::Look;
 
@@ -90,6 +91,42 @@ fn unfolded_and_all_severities() {
     let mut stage = Stage::incident(WIDE);
     stage.keys("0lj");
     check(&stage, COLOR, "120x40-unfolded");
+    stage.keys("Gkkklj");
+    check(&stage, COLOR, "120x40-unfolded-record");
+    let mut stage = Stage::incident(NARROW);
+    stage.keys("lj");
+    check(&stage, COLOR, "80x24-unfolded");
+    check(&stage, ASCII, "80x24-unfolded-ascii");
+    let mut stage = Stage::incident((40, 10));
+    stage.keys("lj");
+    check(&stage, COLOR, "40x10-unfolded");
+}
+
+#[test]
+fn records_are_no_alarm() {
+    check_styled(&Stage::records(WIDE), COLOR, "120x40-records");
+    check(&Stage::records(NARROW), COLOR, "80x24-records");
+    check(&Stage::records((40, 10)), COLOR, "40x10-records");
+}
+
+#[test]
+fn why() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = format!("{}x{}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("w");
+        check(&stage, COLOR, &format!("{name}-why-asked"));
+        stage.tell(UpdateBody::Why(Box::new(fixture::why())));
+        check(&stage, COLOR, &format!("{name}-why"));
+    }
+    let mut stage = Stage::incident(NARROW);
+    stage.keys("w");
+    stage.tell(UpdateBody::Why(Box::new(fixture::why())));
+    check(&stage, ASCII, "80x24-why-ascii");
+    let mut stage = Stage::records(NARROW);
+    stage.keys("w");
+    stage.tell(UpdateBody::Why(Box::new(fixture::why())));
+    check(&stage, COLOR, "80x24-why-record");
 }
 
 #[test]
@@ -153,8 +190,17 @@ fn recalculation() {
     stage.now = stage.now + Micros::from_secs(5);
     stage.keys("g");
     check(&stage, COLOR, "120x40-recalculating");
-    stage.tell(UpdateBody::Recalculation(fixture::recalculated()));
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::Applied)));
     check(&stage, COLOR, "120x40-recalculated");
+    stage.keys("u");
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::TakenBack)));
+    check(&stage, COLOR, "120x40-taken-back");
+    let mut stage = Stage::records(NARROW);
+    stage.keys("R");
+    stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::Rehearsed)));
+    check(&stage, COLOR, "80x24-rehearsed");
+    stage.code(KeyCode::Tab);
+    check(&stage, COLOR, "80x24-rehearsed-baseline");
 }
 
 #[test]
@@ -211,7 +257,9 @@ fn trace() {
 #[test]
 fn columns_stay_aligned_with_wide_and_combining_characters() {
     let mut stage = Stage::incident(NARROW);
-    stage.tell(UpdateBody::Alerts(fixture::hostile_alerts()));
+    stage.tell(UpdateBody::Records(fixture::hostile_alerts()));
+    stage.tell(UpdateBody::Incidents(fixture::hostile_incidents()));
+    stage.keys("l");
     check(&stage, COLOR, "80x24-hostile-names");
     check(&stage, ASCII, "80x24-hostile-names-ascii");
 }
@@ -236,7 +284,8 @@ fn tokens_of_another_run_are_not_shown() {
 
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
-    let plain = prop::sample::select("12345r0ahjklgGJK/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+    let plain =
+        prop::sample::select("12345rRu0ahjklgGJKw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
     let named = prop::sample::select(
         [
             KeyCode::Enter,
@@ -275,7 +324,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..12).prop_map(Step::Tell),
+        3 => (0u8..16).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -285,9 +334,9 @@ fn tell(stage: &mut Stage, which: u8) {
     let id = fixture::worst().id.trace;
     let running = RecalculationState::Running { keys_done: 3, keys_total: 31, started: stage.now };
     stage.tell(match which {
-        0 => UpdateBody::Alerts(fixture::alerts()),
-        1 => UpdateBody::Alerts(fixture::hostile_alerts()),
-        2 => UpdateBody::Alerts(Vec::new()),
+        0 => UpdateBody::Records(fixture::alerts()),
+        1 => UpdateBody::Records(fixture::hostile_alerts()),
+        2 => UpdateBody::Records(Vec::new()),
         3 => UpdateBody::Services(fixture::slow_services()),
         4 => UpdateBody::Services(Vec::new()),
         5 => UpdateBody::Baseline(Box::new(fixture::baseline(&fixture::exchange(), true))),
@@ -300,6 +349,10 @@ fn tell(stage: &mut Stage, which: u8) {
         ))),
         9 => UpdateBody::TokensArrived { analysis: AnalysisId(1), text: "x\n\u{202e}漢".repeat(9) },
         10 => UpdateBody::Recalculation(running),
+        11 => UpdateBody::Incidents(fixture::incidents()),
+        12 => UpdateBody::Incidents(fixture::hostile_incidents()),
+        13 => UpdateBody::Incidents(Vec::new()),
+        14 => UpdateBody::Why(Box::new(fixture::why())),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

@@ -124,6 +124,47 @@ fn hours_and_whole_days_merge_and_fold_without_losing_a_sample() {
     assert_eq!(samples(&store, "GET /"), 0, "older than is kept");
 }
 
+/// A generation of two keys whose durations are about `us`.
+fn generation(number: u64, us: u64, operations: &[&str]) -> Generation {
+    let mut builder = KeyBuilder::new(Calendar::utc());
+    let mut series = BTreeMap::new();
+    for operation in operations {
+        let mut row = spanwatch::baseline::DayRow::default();
+        row.merge(3, &slice((0..600).map(|i| us + i)));
+        let mut bytes = Vec::new();
+        row.encode(&mut bytes);
+        assert!(builder.add_row(20_000, &bytes));
+        let baseline = builder.finish(10, &Settings::default().rules());
+        series.insert(SeriesKey::duration(key(operation)), Arc::new(baseline));
+    }
+    Generation { number, made_at: Timestamp(number as i64), series, ..Generation::default() }
+}
+
+#[test]
+fn a_generation_is_taken_back_bit_for_bit_and_brought_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.former_generation().unwrap(), None);
+    let (first, second) = (generation(1, 1_000, &["a", "b"]), generation(2, 5_000, &["a", "c"]));
+    store.save_generation(&first).unwrap();
+    assert_eq!(store.former_generation().unwrap(), None, "one alone cannot be taken back");
+    store.save_generation(&second).unwrap();
+    for (current, former) in [(&second, &first), (&first, &second), (&second, &first), (&first, &second)] {
+        assert_eq!(store.generation().unwrap(), *current);
+        assert_eq!(store.former_generation().unwrap().as_ref(), Some(former));
+        store.use_generation(former.number).unwrap();
+    }
+    store.use_generation(1).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.generation().unwrap(), first, "what was taken back stays so after a restart");
+    assert_eq!(store.newest_generation().unwrap(), 2, "no number is given twice");
+    let third = generation(3, 9_000, &["c"]);
+    store.save_generation(&third).unwrap();
+    assert_eq!(store.generation().unwrap(), third);
+    assert_eq!(store.former_generation().unwrap(), Some(first), "the one that was in use, not the one taken back");
+}
+
 #[test]
 fn a_generation_comes_back_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();

@@ -16,15 +16,15 @@ use simulated::{DAY, HOUR, MONDAY, after, learn, offline, options, strike};
 #[test]
 fn faults_are_found_soon_and_blamed_on_their_cause() {
     const PER_SECOND: f64 = 0.5;
-    const LASTING: Micros = Micros::from_secs(180);
+    const LASTING: Micros = Micros::from_secs(300);
     let mut learnt = offline("UTC");
     let history = after(MONDAY, 0, 2 * DAY);
     learn(&mut learnt, &Exchange::new(options(1_000, PER_SECOND, MONDAY)), &[history]);
     for (seed, asked) in [
         "slow:order-matcher:order.match",
         "slow:crypto-wallet",
-        "errors:order-matcher:orderbook.match",
-        "errors:exchange-api:payment_response process",
+        "errors:0.5:order-matcher:orderbook.match",
+        "errors:0.5:exchange-api:payment_response process",
         "surge:all",
         "silence:order-matcher",
         "silence:exchange-api",
@@ -38,7 +38,7 @@ fn faults_are_found_soon_and_blamed_on_their_cause() {
         let exchange = Exchange::new(Options { schedule, ..options(seed as u64, PER_SECOND, from) });
         let verdict = strike(&learnt, &exchange, TimeWindow::new(from, from + LASTING), Micros::ZERO);
         let found = verdict.found.unwrap_or(Micros(u64::MAX));
-        assert!(found <= Micros::from_secs(60), "{asked}: found after {:?}", verdict.found);
+        assert!(found <= Micros::from_secs(90), "{asked}: found after {:?}", verdict.found);
         assert_eq!(verdict.suspect.as_deref(), Some(injection.culprit()), "{asked}: {}", verdict.why);
         assert_eq!(verdict.before, 0, "{asked}: nothing was broken yet");
     }

@@ -1,11 +1,13 @@
 //! What each action does; each in one place.
 
+use std::sync::Arc;
+
 use super::keymap::{self, Action, Place};
 use super::layout::{Pane, TraceLayout};
-use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, analysis, help, list};
+use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, WhyCursor, analysis, help, list, why};
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
-use crate::domain::{Micros, Severity, Timestamp};
+use crate::domain::{Micros, Severity, Subject, Timestamp};
 use crate::messages::CommandKind;
 
 /// A message that came within this time of a key press is not yet taken as read.
@@ -53,7 +55,20 @@ impl App {
             Action::OpenTrace => self.open_trace(now, effects),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
-            Action::Recalculate => self.recalculate(now, effects),
+            Action::Explain => self.explain(now, effects),
+            Action::MinuteBack => self.explain_another_minute(false, effects),
+            Action::MinuteForward => self.explain_another_minute(true, effects),
+            Action::Recalculate => {
+                self.recalculate(CommandKind::Recalculate, "Asked to recalculate all baselines.", now, effects);
+            }
+            Action::Rehearse => {
+                let asked = "Asked what a recalculation would change; nothing is applied.";
+                self.recalculate(CommandKind::RehearseRecalculation, asked, now, effects);
+            }
+            Action::TakeBack => {
+                let asked = "Asked for the baselines that were in use before.";
+                self.recalculate(CommandKind::TakeBackRecalculation, asked, now, effects);
+            }
             Action::SeverityAndWorse => {
                 let digit = key.typed().and_then(|c| c.to_digit(10)).and_then(|digit| u8::try_from(digit).ok());
                 self.view.severity = digit.and_then(Severity::from_number).or(self.view.severity);
@@ -87,7 +102,7 @@ impl App {
             Action::Suspend => effects.push(Effect::Suspend),
             Action::Interrupt => self.interrupt(effects),
             Action::Leave => {
-                if self.view.trace.take().is_none() {
+                if self.view.trace.take().is_none() && self.view.why.take().is_none() {
                     effects.push(Effect::Quit);
                 }
             }
@@ -105,6 +120,14 @@ impl App {
         if let Some(cursor) = &mut self.view.trace {
             let page = usize::from(TraceLayout::of(self.size).rows.height);
             cursor.go(action, self.trace.spans(cursor.trace), page);
+            return;
+        }
+        if let Some(cursor) = &self.view.why {
+            let (width, height) = why::room(self.size);
+            let end = why::lines(self, cursor, width).len().saturating_sub(height);
+            if let Some(cursor) = &mut self.view.why {
+                cursor.offset = list::moved(action, cursor.offset.min(end), end + 1, height);
+            }
             return;
         }
         let page = layout.rows(self.view.focus);
@@ -128,31 +151,69 @@ impl App {
         let Some(area) = self.layout().analysis else { return };
         let lines = analysis::lines(self, usize::from(area.body.width), now).len();
         let end = lines.saturating_sub(page);
-        let top = self.view.analysis_top.unwrap_or(end).min(end);
-        let top = list::moved(action, top, end + 1, page);
-        self.view.analysis_top = (top < end).then_some(top);
+        let top = list::moved(action, self.analysis_top(end), end + 1, page);
+        // At the end it follows what comes.
+        self.view.analysis_top = (top < end || self.shown_analysis().is_none()).then_some(top);
     }
 
     fn fold(&mut self, open: bool, now: Timestamp) {
-        let Some(id) = self.view.alerts.selected.clone() else { return };
-        if open {
-            self.view.alerts.unfolded.insert(id.key);
-            self.view.alerts.held = true;
-        } else if self.view.alerts.unfolded.remove(&id.key) && id.anomaly.is_some() {
-            self.view.alerts.selected = Some(super::alerts::RowId { anomaly: None, ..id });
-        }
+        self.view.alerts.fold(open);
         self.arrange(now);
     }
 
     fn open_trace(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(anomaly) = self.selected_anomaly().cloned() else {
-            self.say("No anomaly is selected.", false, now);
+            self.say(self.no_span(), false, now);
             return;
         };
         effects.push(Effect::Send(CommandKind::ShowTrace { trace: anomaly.id.trace }));
         self.view.alerts.hold(anomaly.clone());
         self.view.trace = Some(TraceCursor::new(anomaly));
         self.arrange(now);
+    }
+
+    fn no_span(&self) -> &'static str {
+        match &self.view.alerts.selected {
+            Some(selected) if selected.incident().is_some() => {
+                "No slow span of it was recorded; w shows its arithmetic."
+            }
+            _ => "Nothing is selected.",
+        }
+    }
+
+    /// Asks for the arithmetic about what is selected.
+    fn explain(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let cursor = &self.view.alerts;
+        let of_service = || {
+            let name = self.view.service.as_deref().filter(|_| self.view.focus == Pane::Services)?;
+            Some((Subject::Node(Arc::from(name)), None, None))
+        };
+        let of_alert = || {
+            let alert = self.alerts.selected_alert(cursor)?;
+            Some((alert.subject.clone(), Some(alert.clone()), None))
+        };
+        let of_record = || {
+            let key = cursor.selected.as_ref()?.record()?;
+            Some((Subject::Key(key.clone()), None, self.alerts.selected_anomaly(cursor).cloned()))
+        };
+        let Some((subject, alert, anomaly)) = of_service().or_else(of_alert).or_else(of_record) else {
+            self.say("Select an incident, a record or a service to see its arithmetic.", false, now);
+            return;
+        };
+        // The window that was worst, as long as what was counted then is kept.
+        let at = alert.as_ref().map(|alert| alert.worst.window.to);
+        effects.push(Effect::Send(CommandKind::ExplainVerdict { subject: subject.clone(), at }));
+        self.view.why = Some(WhyCursor { subject, alert, anomaly, at, offset: 0 });
+    }
+
+    /// Asks for the same with windows that end a minute earlier or later.
+    fn explain_another_minute(&mut self, forward: bool, effects: &mut Vec<Effect>) {
+        let Some(cursor) = &self.view.why else { return };
+        let Some(at) = why::shown(self, cursor).map(|view| why::stepped(view, forward)) else { return };
+        effects.push(Effect::Send(CommandKind::ExplainVerdict { subject: cursor.subject.clone(), at: Some(at) }));
+        if let Some(cursor) = &mut self.view.why {
+            cursor.at = Some(at);
+        }
     }
 
     fn show_alerts_of_service(&mut self, now: Timestamp) {
@@ -180,11 +241,11 @@ impl App {
             return;
         }
         let whole_alert = self.view.trace.is_none()
-            && self.view.alerts.selected.as_ref().is_some_and(|selected| selected.anomaly.is_none());
+            && self.view.alerts.selected.as_ref().is_some_and(|selected| !selected.is_one_span());
         let target =
             if whole_alert { self.alerts.worst_of_selected(&self.view.alerts) } else { self.selected_anomaly() };
         let Some(anomaly) = target.cloned() else {
-            self.say("No anomaly is selected.", false, now);
+            self.say(self.no_span(), false, now);
             return;
         };
         effects.push(Effect::Send(CommandKind::StartAnalysis { anomaly: anomaly.id }));
@@ -197,14 +258,14 @@ impl App {
         self.view.alerts.hold(anomaly);
     }
 
-    fn recalculate(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn recalculate(&mut self, order: CommandKind, asked: &str, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.lost.is_some() {
             self.say("The monitor ended, so nothing can be recalculated; quit and start again.", true, now);
         } else if !self.recalculation_is_running() {
-            effects.push(Effect::Send(CommandKind::Recalculate));
+            effects.push(Effect::Send(order));
             self.view.recalculation_open = true;
             self.recalculation_cancelled = false;
-            self.say("Asked to recalculate all baselines.", false, now);
+            self.say(asked, false, now);
         }
     }
 
@@ -254,7 +315,7 @@ impl App {
     /// One step back, the nearest first: out of a view, then what runs, then what was opened or set.
     fn back(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let view = &mut self.view;
-        if view.trace.take().is_some() {
+        if view.trace.take().is_some() || view.why.take().is_some() {
             return;
         }
         if self.recalculation_is_running() {

@@ -1,66 +1,144 @@
-//! The alert list: which rows there are, and which one is selected. A row is known by what it is about, never by its
-//! number, so that an update moves rows under the cursor but never the cursor to another row.
+//! The alert list: incidents with their alerts, below them the records of slow spans; which rows there are, and which one
+//! is selected. A row is known by what it is about, never by its number, so that an update moves rows under the cursor but
+//! never the cursor to another row.
 
 use std::collections::BTreeSet;
 
 use super::keymap::Action;
 use super::list;
-use crate::domain::filter::{Filter, Subject};
-use crate::domain::{Anomaly, AnomalyId, Severity, SpanKey, Timestamp};
-use crate::messages::AlertView;
+use crate::domain::filter::{self, Filter};
+use crate::domain::{Alert, AlertId, Anomaly, AnomalyId, IncidentId, Severity, SpanKey, SpanKind, Subject, Timestamp};
+use crate::messages::{IncidentView, RecordView};
 
-/// One alert as it came, or as it was when it ended.
+/// A span key's slow spans as they came, or as they were when the last of them was forgotten.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    pub view: AlertView,
+    pub view: RecordView,
     /// The monitor no longer lists it. It stays on the screen while the cursor is on it: nobody's reading is pulled away.
     pub ended: bool,
 }
 
-/// A visible row: an alert, or one anomaly of an unfolded alert.
+/// A visible row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    Alert(usize),
+    Incident(usize),
+    /// An alert of an unfolded incident, and below it its numbers in words.
+    Alert(usize, usize),
+    Arithmetic(usize, usize),
+    /// What the rows below it are.
+    Heading,
+    Record(usize),
+    /// One slow span of an unfolded record.
     Anomaly(usize, usize),
 }
 
 /// What a row is about.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RowId {
-    pub key: SpanKey,
-    pub anomaly: Option<AnomalyId>,
+pub enum RowId {
+    Incident(IncidentId),
+    Alert(IncidentId, AlertId),
+    Record(SpanKey),
+    Anomaly(SpanKey, AnomalyId),
 }
 
 /// What the user did with the list.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertCursor {
     pub selected: Option<RowId>,
-    /// A person chose this row. Until then, and again from the top, the cursor follows the worst alert.
+    /// A person chose this row. Until then, and again from the top, the cursor follows the worst.
     pub held: bool,
     pub unfolded: BTreeSet<SpanKey>,
+    pub unfolded_incidents: BTreeSet<IncidentId>,
     pub offset: usize,
-    /// The anomaly of an alert's row that was last analysed or opened. It stays that row's anomaly when a worse one
-    /// comes, or when it leaves the list: what is being read does not change under the reader.
-    pub pinned: Option<Anomaly>,
+    /// The slow span that was last analysed or opened for a row. It stays that row's when a worse one comes, or when it
+    /// leaves the list: what is being read does not change under the reader.
+    pub pinned: Option<(RowId, Anomaly)>,
 }
 
 #[derive(Debug, Default)]
 pub struct AlertList {
     known: bool,
+    incidents: Vec<IncidentView>,
     entries: Vec<Entry>,
     rows: Vec<Row>,
+    /// What each row is about, as it was arranged last; `None` where the cursor cannot be.
+    ids: Vec<Option<RowId>>,
+}
+
+impl Row {
+    /// Whether the cursor can be on it.
+    #[must_use]
+    pub const fn is_selectable(self) -> bool {
+        !matches!(self, Self::Heading | Self::Arithmetic(..))
+    }
+}
+
+impl RowId {
+    /// The row that stays when this one is folded away.
+    fn outer(&self) -> Self {
+        match self {
+            Self::Alert(incident, _) => Self::Incident(*incident),
+            Self::Anomaly(key, _) => Self::Record(key.clone()),
+            whole => whole.clone(),
+        }
+    }
+
+    #[must_use]
+    pub const fn incident(&self) -> Option<IncidentId> {
+        match self {
+            Self::Incident(id) | Self::Alert(id, _) => Some(*id),
+            Self::Record(_) | Self::Anomaly(..) => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn record(&self) -> Option<&SpanKey> {
+        match self {
+            Self::Record(key) | Self::Anomaly(key, _) => Some(key),
+            Self::Incident(_) | Self::Alert(..) => None,
+        }
+    }
+
+    /// Whether it is one slow span, and not a group of which the worst is meant.
+    #[must_use]
+    pub const fn is_one_span(&self) -> bool {
+        matches!(self, Self::Anomaly(..))
+    }
 }
 
 impl AlertCursor {
-    /// Something was asked about this anomaly: it stays under the reader's eyes.
+    /// Something was asked about this slow span: it stays under the reader's eyes.
     pub fn hold(&mut self, anomaly: Anomaly) {
         self.held = true;
-        self.pinned = Some(anomaly);
+        self.pinned = self.selected.as_ref().map(|row| {
+            let row = if row.is_one_span() { row.outer() } else { row.clone() };
+            (row, anomaly)
+        });
+    }
+
+    /// Unfolds or folds the selected row; folding one of its inner rows selects the outer one.
+    pub fn fold(&mut self, open: bool) {
+        let Some(selected) = self.selected.clone() else { return };
+        let changed = match (&selected, open) {
+            (RowId::Incident(id) | RowId::Alert(id, _), true) => self.unfolded_incidents.insert(*id),
+            (RowId::Incident(id) | RowId::Alert(id, _), false) => self.unfolded_incidents.remove(id),
+            (RowId::Record(key) | RowId::Anomaly(key, _), true) => self.unfolded.insert(key.clone()),
+            (RowId::Record(key) | RowId::Anomaly(key, _), false) => self.unfolded.remove(key),
+        };
+        if open {
+            self.held = true;
+        } else if changed {
+            self.selected = Some(selected.outer());
+        }
+    }
+
+    fn pinned_for(&self, row: &RowId) -> Option<&Anomaly> {
+        self.pinned.as_ref().filter(|(pinned, _)| pinned == row).map(|(_, anomaly)| anomaly)
     }
 }
 
 impl AlertList {
-    /// Whether the monitor has said anything about alerts yet.
+    /// Whether the monitor has said anything about incidents yet.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         self.known
@@ -71,70 +149,82 @@ impl AlertList {
         &self.rows
     }
 
+    /// Open ones, the worst first, then those that ended.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn incidents(&self) -> &[IncidentView] {
+        &self.incidents
+    }
+
+    /// The incidents that are open, worst first.
+    pub fn open(&self) -> impl Iterator<Item = &IncidentView> {
+        self.incidents.iter().filter(|view| view.incident.is_open())
+    }
+
+    #[must_use]
+    pub fn records(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// The alerts that are open, worst first.
-    pub fn open(&self) -> impl Iterator<Item = &AlertView> {
-        self.entries.iter().filter(|entry| !entry.ended).map(|entry| &entry.view)
-    }
-
-    /// How many alerts there are of SEV1 … SEV5.
+    /// How many open incidents there are of SEV1 … SEV5.
     #[must_use]
     pub fn counts(&self) -> [usize; 5] {
         let mut counts = [0; 5];
-        for alert in self.open() {
-            counts[alert.severity.index()] += 1;
+        for view in self.open() {
+            counts[view.incident.severity.index()] += 1;
         }
         counts
     }
 
-    /// How many alerts the filters let pass.
+    /// How many open incidents the filters let pass.
     #[must_use]
     pub fn shown(&self) -> usize {
-        self.rows.iter().filter(|row| matches!(row, Row::Alert(entry) if !self.entries[*entry].ended)).count()
+        let open = |row: &&Row| matches!(row, Row::Incident(n) if self.incidents[*n].incident.is_open());
+        self.rows.iter().filter(open).count()
     }
 
+    /// How many records the filters let pass.
     #[must_use]
-    pub fn entry(&self, row: Row) -> &Entry {
-        match row {
-            Row::Alert(entry) | Row::Anomaly(entry, _) => &self.entries[entry],
-        }
+    pub fn shown_records(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row, Row::Record(entry) if !self.entries[*entry].ended)).count()
     }
 
-    fn id(&self, row: Row) -> RowId {
-        let view = &self.entry(row).view;
-        let anomaly = match row {
-            Row::Alert(_) => None,
-            Row::Anomaly(_, anomaly) => Some(view.anomalies[anomaly].id),
-        };
-        RowId { key: view.key.clone(), anomaly }
+    fn id(&self, row: Row) -> Option<RowId> {
+        Some(match row {
+            Row::Incident(n) => RowId::Incident(self.incidents[n].incident.id),
+            Row::Alert(n, alert) => RowId::Alert(self.incidents[n].incident.id, self.incidents[n].alerts[alert].id),
+            Row::Arithmetic(..) | Row::Heading => return None,
+            Row::Record(n) => RowId::Record(self.entries[n].view.key.clone()),
+            Row::Anomaly(n, anomaly) => {
+                let view = &self.entries[n].view;
+                RowId::Anomaly(view.key.clone(), view.anomalies[anomaly].id)
+            }
+        })
     }
 
     /// The number of the selected row.
     #[must_use]
     pub fn position(&self, cursor: &AlertCursor) -> Option<usize> {
-        let selected = cursor.selected.as_ref()?;
-        self.rows.iter().position(|row| self.is_row(*row, selected))
+        self.find(cursor.selected.as_ref()?)
     }
 
-    fn is_row(&self, row: Row, id: &RowId) -> bool {
-        let view = &self.entry(row).view;
-        view.key == id.key
-            && match row {
-                Row::Alert(_) => id.anomaly.is_none(),
-                Row::Anomaly(_, anomaly) => id.anomaly == Some(view.anomalies[anomaly].id),
-            }
+    fn find(&self, id: &RowId) -> Option<usize> {
+        self.ids.iter().position(|known| known.as_ref() == Some(id))
     }
 
-    /// Takes the monitor's list; the selected alert stays when it ended.
-    pub fn take(&mut self, alerts: Vec<AlertView>, cursor: &AlertCursor) -> bool {
-        let mut entries: Vec<Entry> = alerts.into_iter().map(|view| Entry { view, ended: false }).collect();
-        if let Some(selected) = cursor.selected.as_ref().filter(|_| cursor.held)
-            && !entries.iter().any(|entry| entry.view.key == selected.key)
-            && let Some(at) = self.entries.iter().position(|entry| entry.view.key == selected.key)
+    /// Takes the monitor's incidents.
+    pub fn take_incidents(&mut self, incidents: Vec<IncidentView>) -> bool {
+        let changed = !self.known || self.incidents != incidents;
+        self.known = true;
+        self.incidents = incidents;
+        changed
+    }
+
+    /// Takes the monitor's records; the selected one stays when it ended.
+    pub fn take_records(&mut self, records: Vec<RecordView>, cursor: &AlertCursor) -> bool {
+        let mut entries: Vec<Entry> = records.into_iter().map(|view| Entry { view, ended: false }).collect();
+        if let Some(selected) = cursor.selected.as_ref().and_then(RowId::record).filter(|_| cursor.held)
+            && !entries.iter().any(|entry| entry.view.key == *selected)
+            && let Some(at) = self.entries.iter().position(|entry| entry.view.key == *selected)
         {
             let mut kept = self.entries.swap_remove(at);
             kept.ended = true;
@@ -146,8 +236,8 @@ impl AlertList {
         changed
     }
 
-    /// Builds the visible rows anew and puts the cursor on the row it was on; where that is gone, on its alert, else on
-    /// the row that took its place.
+    /// Builds the visible rows anew and puts the cursor on the row it was on; where that is gone, on what it was part of,
+    /// else on the row that took its place.
     pub fn arrange(
         &mut self,
         cursor: &mut AlertCursor,
@@ -160,67 +250,160 @@ impl AlertList {
             cursor.selected = None;
         }
         let before = self.position(cursor);
-        let selected_key = cursor.selected.as_ref().map(|id| id.key.clone());
+        let selected_key = cursor.selected.as_ref().and_then(RowId::record).cloned();
         self.entries.retain(|entry| !entry.ended || Some(&entry.view.key) == selected_key.as_ref());
         self.rows.clear();
+        let severe = |severity: Severity| least.is_none_or(|least| severity.is_at_least(least));
+        for (number, view) in self.incidents.iter().enumerate() {
+            if !severe(view.incident.severity) || !passes(filter, view, now) {
+                continue;
+            }
+            self.rows.push(Row::Incident(number));
+            if cursor.unfolded_incidents.contains(&view.incident.id) {
+                let alerts = 0..view.alerts.len();
+                self.rows.extend(alerts.flat_map(|n| [Row::Alert(number, n), Row::Arithmetic(number, n)]));
+            }
+        }
+        let above = self.rows.len();
         for (number, Entry { view, .. }) in self.entries.iter().enumerate() {
-            let subject = Subject { key: &view.key, severity: view.severity, since: view.first };
-            let severe = |severity: Severity| least.is_none_or(|least| severity.is_at_least(least));
+            let subject = filter::Subject { key: &view.key, severity: view.severity, since: view.first };
             if !severe(view.severity) || !filter.matches(&subject, now) {
                 continue;
             }
-            self.rows.push(Row::Alert(number));
+            if self.rows.len() == above {
+                self.rows.push(Row::Heading);
+            }
+            self.rows.push(Row::Record(number));
             if cursor.unfolded.contains(&view.key) {
                 let anomalies = view.anomalies.iter().enumerate().filter(|(_, anomaly)| severe(anomaly.severity));
                 self.rows.extend(anomalies.map(|(anomaly, _)| Row::Anomaly(number, anomaly)));
             }
         }
+        self.ids = self.rows.iter().map(|row| self.id(*row)).collect();
         if self.position(cursor).is_none() {
-            let of_alert = selected_key.and_then(|key| {
-                self.rows.iter().copied().find(|row| matches!(row, Row::Alert(n) if self.entries[*n].view.key == key))
-            });
-            let in_its_place = self.rows.get(before.unwrap_or(0).min(self.rows.len().saturating_sub(1))).copied();
-            cursor.selected = of_alert.or(in_its_place).map(|row| self.id(row));
+            let outer = cursor.selected.as_ref().map(RowId::outer).filter(|outer| self.find(outer).is_some());
+            let place = before.unwrap_or(0).min(self.rows.len().saturating_sub(1));
+            let in_its_place = || self.ids.get(self.nearest(place, true)?).cloned().flatten();
+            cursor.selected = outer.or_else(in_its_place);
         }
         self.scroll(cursor, page);
     }
 
+    /// The nearest row that can be selected, from `at` on downwards or upwards, else the other way.
+    fn nearest(&self, at: usize, down: bool) -> Option<usize> {
+        let fits = |n: &usize| self.rows[*n].is_selectable();
+        let below = || (at..self.rows.len()).find(fits);
+        let above = || (0..self.rows.len().min(at + 1)).rev().find(fits);
+        if down { below().or_else(above) } else { above().or_else(below) }
+    }
+
+    /// Keeps the selected row in sight, with the heading above it and the numbers below it where there is room.
     fn scroll(&self, cursor: &mut AlertCursor, page: usize) {
         let at = self.position(cursor).unwrap_or(0);
-        cursor.offset = list::offset(cursor.offset, at, self.rows.len(), page);
+        let kin = |n: usize| self.rows.get(n).is_some_and(|row| !row.is_selectable());
+        let rows = self.rows.len();
+        let first = if at > 0 && kin(at - 1) && self.rows.get(at - 1) == Some(&Row::Heading) { at - 1 } else { at };
+        let last = if kin(at + 1) { at + 1 } else { at };
+        for row in [last, first, at] {
+            cursor.offset = list::offset(cursor.offset, row, rows, page);
+        }
     }
 
     pub fn go(&self, cursor: &mut AlertCursor, action: Action, page: usize) {
-        let at = list::moved(action, self.position(cursor).unwrap_or(0), self.rows.len(), page);
-        cursor.selected = self.rows.get(at).map(|row| self.id(*row));
-        cursor.held = at > 0;
+        let from = self.position(cursor).unwrap_or(0);
+        let to = list::moved(action, from, self.rows.len(), page);
+        let Some(at) = self.nearest(to, to >= from) else { return };
+        cursor.selected = self.ids[at].clone();
+        cursor.held = self.nearest(0, true) < Some(at);
         self.scroll(cursor, page);
     }
 
+    /// The incident that is selected, or of which an alert is.
     #[must_use]
-    pub fn selected_alert(&self, cursor: &AlertCursor) -> Option<&AlertView> {
-        let selected = cursor.selected.as_ref()?;
-        self.entries.iter().map(|entry| &entry.view).find(|view| view.key == selected.key)
+    pub fn selected_incident(&self, cursor: &AlertCursor) -> Option<&IncidentView> {
+        let id = cursor.selected.as_ref()?.incident()?;
+        self.incidents.iter().find(|view| view.incident.id == id)
     }
 
-    /// The anomaly the details are about: the selected one, or of an alert's row the pinned one, else the worst.
+    /// The selected alert; of an incident the worst one about its culprit.
     #[must_use]
-    pub fn selected_anomaly<'a>(&'a self, cursor: &'a AlertCursor) -> Option<&'a Anomaly> {
-        let selected = cursor.selected.as_ref()?;
-        match selected.anomaly {
-            Some(id) => self.selected_alert(cursor)?.anomalies.iter().find(|anomaly| anomaly.id == id),
-            None => cursor
-                .pinned
-                .as_ref()
-                .filter(|pinned| pinned.key == selected.key)
-                .or_else(|| self.worst_of_selected(cursor)),
+    pub fn selected_alert(&self, cursor: &AlertCursor) -> Option<&Alert> {
+        let view = self.selected_incident(cursor)?;
+        match cursor.selected.as_ref()? {
+            RowId::Alert(_, id) => view.alerts.iter().find(|alert| alert.id == *id),
+            _ => leading(view),
         }
     }
 
-    /// The anomaly that a new analysis of the selected row is to be about.
+    #[must_use]
+    pub fn selected_record(&self, cursor: &AlertCursor) -> Option<&RecordView> {
+        let key = cursor.selected.as_ref()?.record()?;
+        self.entries.iter().map(|entry| &entry.view).find(|view| view.key == *key)
+    }
+
+    /// The slow span that the details are about: the selected one, or of another row the pinned one, else the worst.
+    #[must_use]
+    pub fn selected_anomaly<'a>(&'a self, cursor: &'a AlertCursor) -> Option<&'a Anomaly> {
+        match cursor.selected.as_ref()? {
+            RowId::Anomaly(_, id) => self.selected_record(cursor)?.anomalies.iter().find(|a| a.id == *id),
+            row => cursor.pinned_for(row).or_else(|| self.worst_of_selected(cursor)),
+        }
+    }
+
+    /// The slow span that a new analysis of the selected row is to be about.
     #[must_use]
     pub fn worst_of_selected(&self, cursor: &AlertCursor) -> Option<&Anomaly> {
-        let worse = |a: &&Anomaly, b: &&Anomaly| a.severity.cmp(&b.severity).then(b.z.total_cmp(&a.z));
-        self.selected_alert(cursor)?.anomalies.iter().min_by(worse)
+        match cursor.selected.as_ref()? {
+            RowId::Incident(_) => self.selected_incident(cursor)?.exemplars.first(),
+            RowId::Alert(..) => {
+                let view = self.selected_incident(cursor)?;
+                let alert = self.selected_alert(cursor)?;
+                let touches = |anomaly: &&Anomaly| {
+                    alert.exemplars.contains(&anomaly.id.trace)
+                        && alert.subject.services().any(|service| *service == anomaly.key.service)
+                };
+                view.exemplars.iter().find(touches)
+            }
+            RowId::Record(_) | RowId::Anomaly(..) => {
+                let worse = |a: &&Anomaly, b: &&Anomaly| a.severity.cmp(&b.severity).then(b.z.total_cmp(&a.z));
+                self.selected_record(cursor)?.anomalies.iter().min_by(worse)
+            }
+        }
     }
+}
+
+/// The alert that stands for an incident: the worst of those about its culprit, else the worst.
+#[must_use]
+pub fn leading(view: &IncidentView) -> Option<&Alert> {
+    let culprit = view.incident.culprit();
+    let blamed = |alert: &Alert| {
+        culprit.is_some_and(|culprit| alert.subject.services().any(|service| *service == culprit.service))
+    };
+    let own = |alert: &Alert| culprit.is_some_and(|culprit| *alert.subject.service() == culprit.service);
+    let rank = |alert: &&Alert| (!alert.is_open(), !own(alert), !blamed(alert), alert.severity, alert.id);
+    view.alerts.iter().min_by_key(rank)
+}
+
+/// An incident passes a filter as soon as something that it touches does.
+fn passes(filter: &Filter, view: &IncidentView, now: Timestamp) -> bool {
+    let bare = |service: &std::sync::Arc<str>| SpanKey {
+        service: service.clone(),
+        operation: std::sync::Arc::from(""),
+        kind: SpanKind::Unspecified,
+    };
+    let matches = |key: &SpanKey| {
+        let subject = filter::Subject { key, severity: view.incident.severity, since: view.incident.onset };
+        filter.matches(&subject, now)
+    };
+    let keys =
+        || view.alerts.iter().filter_map(|alert| if let Subject::Key(key) = &alert.subject { Some(key) } else { None });
+    let culprit = view.incident.culprit().and_then(|culprit| {
+        let operation = culprit.operation.clone()?;
+        Some(SpanKey { operation, ..bare(&culprit.service) })
+    });
+    let nothing = view.incident.services.is_empty() && view.alerts.is_empty();
+    keys().any(&matches)
+        || culprit.as_ref().is_some_and(&matches)
+        || view.incident.services.iter().map(bare).any(|key| matches(&key))
+        || nothing && filter.is_empty()
 }

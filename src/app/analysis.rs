@@ -4,8 +4,8 @@
 use super::App;
 use super::wording;
 use super::wrap::wrap;
-use crate::domain::{Anomaly, Timestamp, text};
-use crate::messages::{Analysis, AnalysisState, MetricReading, PromptReceipt};
+use crate::domain::{Anomaly, Counterfactual, Suspect, Timestamp, text};
+use crate::messages::{Analysis, AnalysisState, IncidentView, MetricReading, PromptReceipt};
 
 /// How a line is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +25,22 @@ pub struct TextLine {
     pub text: String,
 }
 
-struct Page {
+/// Text that is being composed for a width.
+pub(super) struct Page {
     width: usize,
-    lines: Vec<TextLine>,
+    pub(super) lines: Vec<TextLine>,
 }
 
 impl Page {
-    fn add(&mut self, tone: Tone, text: &str, indent: usize) {
+    pub(super) fn new(width: usize) -> Self {
+        Self { width: width.max(10), lines: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, tone: Tone, text: &str, indent: usize) {
         self.lines.extend(wrap(text, self.width, indent).into_iter().map(|text| TextLine { tone, text }));
     }
 
-    fn gap(&mut self) {
+    pub(super) fn gap(&mut self) {
         if !self.lines.is_empty() {
             self.lines.push(TextLine { tone: Tone::Plain, text: String::new() });
         }
@@ -68,12 +73,28 @@ pub fn title(app: &App) -> String {
 /// The pane's lines at a width of `width` columns.
 #[must_use]
 pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
-    let mut page = Page { width: width.max(10), lines: Vec::new() };
+    let mut page = Page::new(width);
+    if app.view.trace.is_none()
+        && let Some(view) = app.alerts.selected_incident(&app.view.alerts)
+    {
+        incident(&mut page, view);
+        if app.selected_anomaly().is_some() {
+            page.gap();
+        }
+    }
     if let Some(analysis) = app.shown_analysis() {
         run(&mut page, analysis, now);
         return page.lines;
     }
     match app.selected_anomaly() {
+        Some(anomaly) if app.alerts.selected_incident(&app.view.alerts).is_some() && app.view.trace.is_none() => {
+            if app.is_asked() {
+                page.add(Tone::Quiet, "Asked for the analysis.", 0);
+            } else {
+                let about = format!("Press a: the model gets {}, and the metrics of that moment.", describe(anomaly));
+                page.add(Tone::Quiet, &about, 0);
+            }
+        }
         Some(anomaly) => {
             headline(&mut page, anomaly);
             page.gap();
@@ -93,8 +114,12 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
                 page.add(Tone::Quiet, &about, 0);
             }
         }
+        None if app.alerts.selected_incident(&app.view.alerts).is_some() => {
+            page.gap();
+            page.add(Tone::Quiet, "No slow span of it was recorded; w shows its arithmetic.", 0);
+        }
         None if app.alerts.is_known() => {
-            page.add(Tone::Quiet, "No alert is selected. Select one and press a to have it explained.", 0);
+            page.add(Tone::Quiet, "Nothing is selected. Select a row and press a to have it explained.", 0);
         }
         None => page.add(Tone::Quiet, "Waiting for the first poll.", 0),
     }
@@ -116,6 +141,57 @@ pub fn describe(anomaly: &Anomaly) -> String {
 
 fn headline(page: &mut Page, anomaly: &Anomaly) {
     page.add(Tone::Heading, &describe(anomaly), 3);
+}
+
+/// All that is known of an incident: who, in which order, by how much.
+fn incident(page: &mut Page, view: &IncidentView) {
+    let IncidentView { incident, alerts, .. } = view;
+    page.add(Tone::Heading, &format!("{} {}", incident.severity, incident.title), 3);
+    let mut when =
+        format!("since {}, raised {}", wording::time_of_day(incident.onset), wording::time_of_day(incident.raised));
+    if let Some(closed) = incident.closed {
+        when.push_str(&format!(", over {}", wording::time_of_day(closed)));
+    }
+    page.add(Tone::Plain, &when, 0);
+    if let Some(Counterfactual { root, requests, observed, without, normal }) = &incident.counterfactual {
+        let culprit = incident.culprit().map_or("the culprit", |culprit| &culprit.service);
+        let what_if = format!(
+            "With {culprit} as normal, {} takes {without} instead of {observed} (normal {normal}; {}).",
+            wording::key(root),
+            wording::plural(*requests, "request"),
+        );
+        page.add(Tone::Plain, &what_if, 2);
+    }
+    page.gap();
+    page.add(Tone::Heading, "SUSPECTS, computed, no model", 0);
+    for (number, suspect) in incident.suspects.iter().filter(|suspect| !suspect.evidence.is_empty()).take(3).enumerate()
+    {
+        page.add(Tone::Plain, &format!("{} {}", number + 1, self::suspect(suspect)), 2);
+    }
+    page.gap();
+    page.add(Tone::Heading, "ONSET", 0);
+    for alert in alerts {
+        let line = format!(
+            "{} {} {}, {}: {}",
+            wording::time_of_day(alert.onset),
+            alert.severity,
+            alert.subject,
+            alert.kind,
+            wording::arithmetic(alert),
+        );
+        page.add(Tone::Plain, &line, 10);
+    }
+}
+
+/// `order-matcher order.match explains 91%; 34 of 41 calls slow`
+fn suspect(suspect: &Suspect) -> String {
+    let operation = suspect.operation.as_ref().map_or_else(String::new, |operation| format!(" {operation}"));
+    let callee = suspect.callee.as_ref().map_or_else(String::new, |callee| format!(" → {callee}"));
+    let mut parts = suspect.evidence.clone();
+    if let Some(share) = suspect.explains {
+        parts.insert(0, format!("explains {} of the added time", wording::percent(share)));
+    }
+    format!("{}{operation}{callee}: {}", suspect.service, parts.join("; "))
 }
 
 /// What is known of an anomaly before anything was fetched.
@@ -259,6 +335,14 @@ fn receipt(receipt: &PromptReceipt) -> String {
 }
 
 impl App {
+    /// The first line that is shown of `end + 1` possible ones: what streams is followed to its end, anything else begins
+    /// at its top.
+    #[must_use]
+    pub fn analysis_top(&self, end: usize) -> usize {
+        let resting = if self.shown_analysis().is_some() { end } else { 0 };
+        self.view.analysis_top.map_or(resting, |top| top.min(end))
+    }
+
     /// The run that may be shown now: the one about the selected anomaly, or, when nothing at all is selected, the last.
     #[must_use]
     pub fn shown_analysis(&self) -> Option<&Analysis> {

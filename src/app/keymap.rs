@@ -10,6 +10,8 @@ pub enum Place {
     Baseline,
     Analysis,
     Trace,
+    /// The arithmetic of the alert test.
+    Why,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -32,7 +34,12 @@ pub enum Action {
     NextAnomalous,
     PreviousAnomalous,
     Analyse,
+    Explain,
+    MinuteBack,
+    MinuteForward,
     Recalculate,
+    Rehearse,
+    TakeBack,
     /// The severity of the digit that was pressed, and worse.
     SeverityAndWorse,
     AllSeverities,
@@ -63,14 +70,15 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Services, Trace};
+use Place::{Alerts, Analysis, Baseline, Filter, Help, Services, Trace, Why};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Help];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Help];
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Filter, Help];
+const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why];
+const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Filter, Help];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Why];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -92,17 +100,29 @@ const fn row(
 
 /// In the order of the footer and the help: what belongs to a place first, then movement, then what works everywhere.
 pub const TABLE: &[Binding] = &[
-    row(&[k(KeyCode::Enter)], Action::OpenTrace, &[Alerts, Baseline, Analysis], "trace of the anomaly", Some("trace")),
+    row(
+        &[k(KeyCode::Enter)],
+        Action::OpenTrace,
+        &[Alerts, Baseline, Analysis],
+        "trace of the slow span",
+        Some("trace"),
+    ),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
     row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "filter as it was before", Some("as before")),
     row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
-    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its anomalies", Some("unfold")),
-    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its anomalies", None),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
     row(&[c('J')], Action::NextAnomalous, &[Trace], "next anomalous span", Some("next anomalous")),
     row(&[c('K')], Action::PreviousAnomalous, &[Trace], "previous anomalous span", None),
-    row(&[c('a')], Action::Analyse, VIEWS, "analyse it with the model", Some("analyse")),
+    row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
+    row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
+    row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
+    row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
+    row(&[c('w')], Action::Back, &[Why], "back one step", None),
     row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
+    row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
+    row(&[c('u')], Action::TakeBack, PANES, "take a recalculation back", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
@@ -132,8 +152,16 @@ pub const TABLE: &[Binding] = &[
 ];
 
 impl Place {
-    pub const ALL: [Self; 7] =
-        [Self::Services, Self::Alerts, Self::Baseline, Self::Analysis, Self::Trace, Self::Filter, Self::Help];
+    pub const ALL: [Self; 8] = [
+        Self::Services,
+        Self::Alerts,
+        Self::Baseline,
+        Self::Analysis,
+        Self::Trace,
+        Self::Why,
+        Self::Filter,
+        Self::Help,
+    ];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -143,6 +171,7 @@ impl Place {
             Self::Baseline => "Baseline",
             Self::Analysis => "Analysis",
             Self::Trace => "Trace",
+            Self::Why => "Why",
             Self::Filter => "Filter",
             Self::Help => "Help",
         }
@@ -158,7 +187,7 @@ impl Binding {
     /// Whether it belongs to this place rather than to the program as a whole.
     #[must_use]
     pub fn is_general(&self) -> bool {
-        self.places.len() >= VIEWS.len() && self.action != Action::Analyse || self.is_movement()
+        self.places.len() >= VIEWS.len() || self.is_movement()
     }
 
     #[must_use]

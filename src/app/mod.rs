@@ -13,19 +13,21 @@ mod list;
 mod status;
 mod topics;
 mod trace;
+pub mod why;
 pub mod wording;
 mod wrap;
 
-pub use alerts::{AlertCursor, AlertList, Entry, Row};
+pub use alerts::{AlertCursor, AlertList, Entry, Row, leading};
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{TraceCursor, TraceData};
+pub use why::WhyCursor;
 pub use wrap::wrap;
 
 use crate::domain::filter::Filter;
-use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Timestamp};
+use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
 use crate::messages::{CommandKind, Outcome, RecalculationState, ServiceView, SourceKind, Update, UpdateBody};
 use freshness::Freshness;
 use keymap::Place;
@@ -73,9 +75,11 @@ pub struct View {
     /// A person chose it; see [`AlertCursor::held`].
     pub service_held: bool,
     pub service_offset: usize,
-    /// The first line of the analysis; `None` follows its end.
+    /// The first line of the analysis; `None` where nobody scrolled, see [`App::analysis_top`].
     pub analysis_top: Option<usize>,
     pub trace: Option<TraceCursor>,
+    /// The arithmetic of the alert test, laid over the panes.
+    pub why: Option<WhyCursor>,
     pub help: Option<HelpView>,
     /// A sentence in the rule above the keys.
     pub message: Option<Message>,
@@ -200,10 +204,15 @@ impl App {
     pub fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
         let sources =
             self.topics.sources.get().into_iter().flatten().filter_map(|source| freshness::changes(source, now));
-        let alerts = self.alerts.entries().iter().filter(|entry| !entry.ended).flat_map(|entry| {
+        let records = self.alerts.records().iter().filter(|entry| !entry.ended).flat_map(|entry| {
             let unfolded = self.view.alerts.unfolded.contains(&entry.view.key);
             let anomalies = entry.view.anomalies.iter().filter(move |_| unfolded).map(|anomaly| anomaly.start);
             std::iter::once(entry.view.first).chain(anomalies)
+        });
+        let incidents = self.alerts.open().flat_map(|view| {
+            let unfolded = self.view.alerts.unfolded_incidents.contains(&view.incident.id);
+            let alerts = view.alerts.iter().filter(move |alert| unfolded && alert.is_open());
+            std::iter::once(view.incident.onset).chain(alerts.map(|alert| alert.onset))
         });
         let absent = self.topics.services.get().into_iter().flatten().filter_map(|service| match service.state {
             crate::messages::ServiceState::Absent => service.last_seen,
@@ -213,7 +222,7 @@ impl App {
             crate::messages::AnalysisState::Waiting { loading: true } => Some(analysis.started),
             _ => None,
         });
-        let ages = alerts.chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
+        let ages = records.chain(incidents).chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
         let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
@@ -239,6 +248,8 @@ impl App {
             Place::Filter
         } else if view.trace.is_some() {
             Place::Trace
+        } else if view.why.is_some() {
+            Place::Why
         } else {
             match view.focus {
                 Pane::Services => Place::Services,
@@ -264,13 +275,26 @@ impl App {
         services.iter().find(|service| service.service == name)
     }
 
-    /// The key whose baseline is shown: that of the selected alert, or of the selected service's worst operation when
+    /// The key whose baseline is shown: that of the selected row, or of the selected service's worst operation when
     /// the services lead or there is no alert.
     #[must_use]
     pub fn baseline_key(&self) -> Option<&SpanKey> {
-        let of_alert = || self.view.alerts.selected.as_ref().map(|id| &id.key);
+        let of_alert = || self.alert_key();
         let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
         if self.view.led_by_services { of_service().or_else(of_alert) } else { of_alert().or_else(of_service) }
+    }
+
+    /// The key that the selected row is about; of an incident that of its culprit's worst span, else of its worst alert.
+    fn alert_key(&self) -> Option<&SpanKey> {
+        let selected = self.view.alerts.selected.as_ref()?;
+        if let Some(key) = selected.record() {
+            return Some(key);
+        }
+        let of_subject = match self.alerts.selected_alert(&self.view.alerts).map(|alert| &alert.subject) {
+            Some(Subject::Key(key)) => Some(key),
+            _ => None,
+        };
+        of_subject.or_else(|| self.alerts.selected_anomaly(&self.view.alerts).map(|anomaly| &anomaly.key))
     }
 
     /// Whether what is on the screen rests on a source that no longer answers.
@@ -341,11 +365,20 @@ impl App {
                 self.arrange(now);
                 changed
             }
-            UpdateBody::Alerts(alerts) => {
-                if !self.topics.alerts_at.take(revision, revision) {
+            UpdateBody::Incidents(incidents) => {
+                if !self.topics.incidents_at.take(revision, revision) {
                     return false;
                 }
-                let changed = self.alerts.take(alerts, &self.view.alerts);
+                let changed = self.alerts.take_incidents(incidents);
+                self.arrange(now);
+                changed
+            }
+            UpdateBody::Why(why) => self.topics.why.take(revision, why),
+            UpdateBody::Records(records) => {
+                if !self.topics.records_at.take(revision, revision) {
+                    return false;
+                }
+                let changed = self.alerts.take_records(records, &self.view.alerts);
                 self.arrange(now);
                 changed
             }
@@ -387,11 +420,16 @@ impl App {
     fn take_recalculation(&mut self, revision: u64, state: RecalculationState, now: Timestamp) -> bool {
         let was_running = self.recalculation_is_running();
         let news = match &state {
-            RecalculationState::Done { generation, changed, compared, .. } => Some((
+            RecalculationState::Done { how, generation, changed, compared, alerts, .. } => Some((
                 format!(
-                    "Recalculated: generation {generation} in use, {} of {} moved by more than 10%.",
+                    "{}, {} of {} moved by more than 10%{}.",
+                    wording::recalculated(*how, *generation),
                     wording::count(u64::from(*changed)),
                     wording::plural(u64::from(*compared), "bucket"),
+                    match alerts.vanish {
+                        0 => String::new(),
+                        n => format!(", {} would vanish", wording::plural(u64::from(n), "alert")),
+                    },
                 ),
                 false,
             )),

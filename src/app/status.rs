@@ -4,8 +4,8 @@ use super::App;
 use super::freshness::Freshness;
 use super::wording;
 use crate::domain::text::clean;
-use crate::domain::{Micros, Severity, Timestamp};
-use crate::messages::{AlertView, BackFill, ServiceState, SourceKind, SourceState};
+use crate::domain::{Severity, Timestamp};
+use crate::messages::{BackFill, IncidentView, ServiceState, SourceKind, SourceState};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -30,9 +30,6 @@ pub enum Mood {
     Alert(Severity),
 }
 
-/// An alert milder than this is a record to look into, not news: one span in five is above SEV5's cut-off on a good day.
-const NEWS: Severity = Severity::Sev3;
-
 impl App {
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
@@ -42,8 +39,8 @@ impl App {
         if let Some(text) = self.jaeger_trouble(now) {
             return trouble(text);
         }
-        if let Some(worst) = self.alerts.open().find(|alert| alert.severity.is_at_least(NEWS)) {
-            return Status { texts: self.alert_sentences(worst, now), mood: Mood::Alert(worst.severity) };
+        if let Some(worst) = self.alerts.open().next() {
+            return Status { texts: self.incident_sentences(worst), mood: Mood::Alert(worst.incident.severity) };
         }
         let text = self.learning_sentence().unwrap_or_else(|| self.normal_sentence(now));
         Status { texts: vec![text], mood: Mood::Calm }
@@ -75,31 +72,23 @@ impl App {
         }
     }
 
-    fn alert_sentences(&self, alert: &AlertView, now: Timestamp) -> Vec<String> {
-        let name = wording::key(&alert.key);
-        let name = clean(&name);
-        let hour = self.normal_hour();
-        let bucket = self.topics.monitor.get().map(|monitor| monitor.bucket);
-        let short_hour = bucket.map_or_else(|| "normal".to_owned(), |bucket| format!("a normal {bucket}"));
-        let times = alert.times_normal.filter(|times| *times >= 1.05).map(wording::times);
-        let age = now.since(alert.first);
-        let since = if age < Micros::from_secs(10) { String::new() } else { format!(" for {}", wording::age(age)) };
-        let anomalous: u64 = alert.counts.iter().copied().map(u64::from).sum();
-        let anomalous_of =
-            format!("{} of {}", wording::count(anomalous), wording::count(u64::from(alert.judged).max(anomalous)));
-        let worst = wording::sigma(alert.worst_z);
-        let [how, shorter, shortest] = match times {
-            Some(x) => [format!("{x}x slower than {hour}"), format!("{x}x {short_hour}"), format!("{x}x normal")],
-            None => [format!("outside {hour}"), format!("outside {short_hour}"), "not normal".to_owned()],
-        };
+    /// `1 incident: order-matcher (order.match) is slow; 2 other services feel it, since 03:12:40Z`
+    fn incident_sentences(&self, worst: &IncidentView) -> Vec<String> {
+        let open = self.alerts.open().count() as u64;
+        let incidents = wording::plural(open, "incident");
+        let title = clean(&worst.incident.title);
+        let short = wording::short_title(&title);
+        let culprit = worst.incident.culprit().map_or(short, |culprit| &culprit.service);
+        let culprit = clean(culprit);
+        let since = wording::time_of_day(worst.incident.onset);
+        let more = if open > 1 { format!(" and {} more", open - 1) } else { String::new() };
         vec![
-            format!("{name} {how}{since}, {anomalous_of} spans anomalous, worst {worst}"),
-            format!("{name} {shorter}{since}, {anomalous_of} spans anomalous, worst {worst}"),
-            format!("{name} {shorter}{since}, {anomalous_of} anomalous, worst {worst}"),
-            format!("{name} {shorter}{since}, worst {worst}"),
-            format!("{name} {shorter}{since}"),
-            format!("{name} {shortest}{since}"),
-            format!("{} {shortest}{since}", clean(&alert.key.service)),
+            format!("{incidents}: {title}, since {since}"),
+            format!("{incidents}: {short}, since {since}"),
+            format!("{short}, since {since}{more}"),
+            format!("{short}{more}"),
+            format!("{culprit}, since {since}{more}"),
+            format!("{culprit}{more}"),
         ]
     }
 
@@ -135,39 +124,29 @@ impl App {
                 format!("No spans from {}{more}{since}{rest}", clean(&service.service))
             }
             (None, 0) => format!("{} still learning", wording::plural(learning as u64, "service")),
-            (None, 1) if learning == 0 => format!("The service is within {}", self.normal_hour()),
-            (None, n) if learning == 0 => format!("All {n} services within {}", self.normal_hour()),
+            (None, 1) if learning == 0 => format!("All normal: the service is within {}", self.normal_hour()),
+            (None, n) if learning == 0 => format!("All normal: {n} services within {}", self.normal_hour()),
             (None, n) => {
                 format!("{n} of {} services within {}, {learning} learning", services.len(), self.normal_hour())
             }
         };
-        let minor = self.alerts.open().count() as u64;
-        if minor > 0 {
-            text.push_str(&format!("; {} at S4 or S5", wording::plural(minor, "alert")));
-        }
         text.push('.');
         text
     }
 
-    /// The last lines, printed to the normal screen on leaving: the open alerts that are news, worst first.
+    /// The last lines, printed to the normal screen on leaving: the open incidents, worst first.
     #[must_use]
     pub fn summary(&self, now: Timestamp) -> String {
         const MOST: usize = 5;
-        let open: Vec<&AlertView> = self.alerts.open().filter(|alert| alert.severity.is_at_least(NEWS)).collect();
+        let open: Vec<&IncidentView> = self.alerts.open().collect();
         if open.is_empty() {
             return format!("{}  {}", wording::clock(now), self.status(now).text());
         }
-        let mut lines = vec![format!(
-            "{}  {} open at SEV3 or worse",
-            wording::clock(now),
-            wording::plural(open.len() as u64, "alert")
-        )];
-        for alert in open.iter().take(MOST) {
-            let now_is = alert.p99_now.map_or_else(String::new, |p99| format!("  p99 {p99}"));
-            let times = alert.times_normal.map_or_else(String::new, |x| format!(", {}x normal", wording::times(x)));
-            let name = wording::key(&alert.key);
-            let since = wording::age(now.since(alert.first));
-            lines.push(format!("  {}  {}{now_is}{times}, since {since}", alert.severity, clean(&name)));
+        let mut lines =
+            vec![format!("{}  {} open", wording::clock(now), wording::plural(open.len() as u64, "incident"))];
+        for IncidentView { incident, .. } in open.iter().take(MOST) {
+            let since = wording::time_of_day(incident.onset);
+            lines.push(format!("  {}  {}, since {since}", incident.severity, clean(&incident.title)));
         }
         if open.len() > MOST {
             lines.push(format!("  and {} more", open.len() - MOST));

@@ -1,6 +1,14 @@
 use super::*;
-use crate::domain::{Attributes, HourOfWeek, Level, Micros, SpanId, SpanKind, TraceId};
-use crate::messages::{AlertView, Analysis, AnalysisId, AnalysisState, CommandId, SourceState, SourceView, TraceView};
+use std::sync::Arc;
+
+use crate::domain::{
+    Alert, AlertId, AlertKind, Arithmetic, Attributes, HourOfWeek, Incident, IncidentId, KindTested, Level, Micros,
+    Obstacle, SpanId, SpanKind, Subject, Suspect, Tested, TimeWindow, TraceId,
+};
+use crate::messages::{
+    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, RecordView, SourceState, SourceView, TraceView,
+    WhyView,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 const SIZE: (u16, u16) = (120, 40);
@@ -16,9 +24,9 @@ impl Bench {
         Self { app: App::new(SIZE).with_severity_filter(None), now: NOW, revision: 0 }
     }
 
-    fn with(alerts: Vec<AlertView>) -> Self {
+    fn with(alerts: Vec<RecordView>) -> Self {
         let mut bench = Self::new();
-        bench.tell(UpdateBody::Alerts(alerts));
+        bench.tell(UpdateBody::Records(alerts));
         bench
     }
 
@@ -44,7 +52,12 @@ impl Bench {
     }
 
     fn selected(&self) -> String {
-        self.app.view.alerts.selected.as_ref().map(|id| id.key.operation.to_string()).unwrap_or_default()
+        match &self.app.view.alerts.selected {
+            Some(alerts::RowId::Record(key) | alerts::RowId::Anomaly(key, _)) => key.operation.to_string(),
+            Some(alerts::RowId::Incident(id)) => format!("incident {}", id.0),
+            Some(alerts::RowId::Alert(_, id)) => format!("alert {}", id.0),
+            None => String::new(),
+        }
     }
 }
 
@@ -71,8 +84,8 @@ fn anomaly(operation: &str, n: u64, severity: Severity) -> Anomaly {
     }
 }
 
-fn alert(operation: &str, anomalies: Vec<Anomaly>) -> AlertView {
-    AlertView {
+fn alert(operation: &str, anomalies: Vec<Anomaly>) -> RecordView {
+    RecordView {
         key: key(operation),
         severity: anomalies.iter().map(|anomaly| anomaly.severity).min().unwrap_or(Severity::Sev5),
         first: NOW - Micros::from_secs(300),
@@ -88,7 +101,7 @@ fn alert(operation: &str, anomalies: Vec<Anomaly>) -> AlertView {
     }
 }
 
-fn three() -> Vec<AlertView> {
+fn three() -> Vec<RecordView> {
     vec![
         alert("a", vec![anomaly("a", 1, Severity::Sev1), anomaly("a", 4, Severity::Sev2)]),
         alert("b", vec![anomaly("b", 2, Severity::Sev2)]),
@@ -127,7 +140,7 @@ fn the_cursor_follows_what_it_is_on_not_its_row() {
     let mut turned = three();
     turned.reverse();
     turned.insert(0, alert("new", vec![anomaly("new", 9, Severity::Sev1)]));
-    assert_eq!(bench.tell(UpdateBody::Alerts(turned)), [], "the same baseline is not asked for again");
+    assert_eq!(bench.tell(UpdateBody::Records(turned)), [], "the same baseline is not asked for again");
     assert_eq!(bench.selected(), "b");
 }
 
@@ -135,18 +148,18 @@ fn the_cursor_follows_what_it_is_on_not_its_row() {
 fn an_alert_that_ends_stays_while_it_is_read() {
     let mut bench = Bench::with(three());
     bench.keys("j");
-    bench.tell(UpdateBody::Alerts(vec![three().remove(0)]));
+    bench.tell(UpdateBody::Records(vec![three().remove(0)]));
     assert_eq!(bench.selected(), "b");
-    assert_eq!(bench.app.alerts.counts(), [1, 0, 0, 0, 0], "an ended alert is not counted");
+    assert_eq!(bench.app.alerts.shown_records(), 1, "an ended record is not counted");
     bench.keys("k");
-    bench.tell(UpdateBody::Alerts(vec![three().remove(0)]));
-    assert_eq!(bench.app.alerts.rows().len(), 1);
+    bench.tell(UpdateBody::Records(vec![three().remove(0)]));
+    assert_eq!(bench.app.alerts.rows().len(), 2, "the heading and the one that is left");
 }
 
 #[test]
 fn a_baseline_is_asked_for_once_per_selected_key() {
     let mut bench = Bench::new();
-    assert_eq!(bench.tell(UpdateBody::Alerts(three())), [show("a")]);
+    assert_eq!(bench.tell(UpdateBody::Records(three())), [show("a")]);
     assert_eq!(bench.keys("l"), []);
     assert_eq!(bench.keys("j"), [], "an anomaly of the same key");
     assert_eq!(bench.keys("h"), []);
@@ -194,7 +207,7 @@ fn a_worse_anomaly_does_not_pull_the_analysis_away() {
     bench.keys("a");
     bench.tell(run(1, anomaly("a", 1, Severity::Sev1), "words"));
     let worse = Anomaly { z: 500.0, ..anomaly("a", 8, Severity::Sev1) };
-    bench.tell(UpdateBody::Alerts(vec![alert("a", vec![worse.clone()])]));
+    bench.tell(UpdateBody::Records(vec![alert("a", vec![worse.clone()])]));
     assert!(bench.analysis_text().contains("words"), "although the analysed anomaly even left the list");
     assert_eq!(bench.keys("a"), [], "it is still running for the pinned one");
     let cancelled = UpdateBody::Analysis(Box::new(Analysis {
@@ -233,7 +246,7 @@ fn esc_cancels_a_recalculation_and_never_quits() {
 #[test]
 fn the_severity_keys_show_that_severity_and_worse() {
     let mut bench = Bench::with(three());
-    let shown = |bench: &Bench| bench.app.alerts.shown();
+    let shown = |bench: &Bench| bench.app.alerts.shown_records();
     bench.keys("2");
     assert_eq!(shown(&bench), 2);
     bench.keys("1");
@@ -246,10 +259,10 @@ fn the_severity_keys_show_that_severity_and_worse() {
 fn the_filter_applies_while_typed_and_esc_takes_it_back() {
     let mut bench = Bench::with(three());
     bench.keys("/op:b");
-    assert_eq!(bench.app.alerts.shown(), 1);
+    assert_eq!(bench.app.alerts.shown_records(), 1);
     bench.keys(" sev>=");
     assert!(bench.app.view.typing.as_ref().unwrap().error.as_ref().unwrap().contains("1 to 5"));
-    assert_eq!(bench.app.alerts.shown(), 1, "the part that can be read applies");
+    assert_eq!(bench.app.alerts.shown_records(), 1, "the part that can be read applies");
     bench.code(KeyCode::Enter);
     assert!(bench.app.view.typing.is_some(), "an unreadable filter is not kept");
     bench.keys("2");
@@ -259,7 +272,7 @@ fn the_filter_applies_while_typed_and_esc_takes_it_back() {
     bench.code(KeyCode::Esc);
     assert_eq!(bench.app.view.filter_text, "op:b sev>=2", "as it was before");
     bench.code(KeyCode::Esc);
-    assert_eq!(bench.app.alerts.shown(), 3);
+    assert_eq!(bench.app.alerts.shown_records(), 3);
 }
 
 #[test]
@@ -291,7 +304,7 @@ fn nothing_is_drawn_when_nothing_changed() {
     let mut bench = Bench::with(three());
     let before = bench.app.revision();
     bench.keys("kX%");
-    bench.tell(UpdateBody::Alerts(three()));
+    bench.tell(UpdateBody::Records(three()));
     bench.tell(UpdateBody::CommandAnswered { id: CommandId(1), outcome: Outcome::Accepted });
     bench.app.update(Msg::Resized(SIZE.0, SIZE.1), NOW);
     bench.app.update(Msg::Ticked, NOW + Micros(1));
@@ -341,14 +354,178 @@ fn a_lost_monitor_is_said_and_leaving_is_one_key() {
     assert_eq!(bench.press(Key::ctrl('c')), [Effect::Quit]);
 }
 
+fn incident_of(id: u64, severity: Severity, services: &[&str], alerts: Vec<Alert>) -> IncidentView {
+    let services: Vec<Arc<str>> = services.iter().map(|service| Arc::from(*service)).collect();
+    let culprit = Suspect {
+        service: services[0].clone(),
+        operation: Some("a".into()),
+        callee: None,
+        score: 1.0,
+        explains: Some(0.91),
+        evidence: vec!["34 of 41 calls slow".to_owned()],
+    };
+    let incident = Incident {
+        id: IncidentId(id),
+        title: format!("{} (a) is slow; one other service feels it", services[0]),
+        severity,
+        onset: NOW - Micros::from_secs(120),
+        raised: NOW - Micros::from_secs(100),
+        last_seen: NOW,
+        closed: None,
+        alerts: alerts.iter().map(|alert| alert.id).collect(),
+        suspects: vec![culprit],
+        counterfactual: None,
+        services,
+    };
+    let exemplars = vec![anomaly("a", 1, Severity::Sev1), anomaly("b", 2, Severity::Sev2)];
+    IncidentView { incident, alerts, exemplars }
+}
+
+fn alert_of(id: u64, incident: u64, severity: Severity, subject: Subject) -> Alert {
+    let window = TimeWindow::new(NOW - Micros::from_secs(60), NOW - Micros::from_secs(40));
+    let exemplar = if id == 2 { 2 } else { 1 };
+    Alert {
+        id: AlertId(id),
+        incident: IncidentId(incident),
+        subject,
+        kind: AlertKind::SelfTime,
+        severity,
+        onset: NOW - Micros::from_secs(120 - id),
+        raised: NOW - Micros::from_secs(100),
+        last_seen: NOW,
+        closed: None,
+        worst: Arithmetic {
+            window,
+            n: 41,
+            k: 34,
+            expected: 0.4,
+            threshold: Some(Micros::from_millis(480)),
+            log10_chance: -38.2,
+            log10_alpha: -6.9,
+            samples: 5_204,
+            level: Some(Level::HourOfWeek),
+            rho: 0.02,
+        },
+        detail: String::new(),
+        exemplars: vec![TraceId(exemplar << 104)],
+    }
+}
+
+fn two_incidents() -> Vec<IncidentView> {
+    let first = alert_of(1, 1, Severity::Sev1, Subject::Key(key("a")));
+    let second = alert_of(2, 1, Severity::Sev2, Subject::Key(key("b")));
+    let third = alert_of(3, 2, Severity::Sev3, Subject::Node("cart".into()));
+    vec![
+        incident_of(1, Severity::Sev1, &["order-matcher", "exchange"], vec![first, second]),
+        incident_of(2, Severity::Sev3, &["cart"], vec![third]),
+    ]
+}
+
 #[test]
-fn the_summary_names_the_worst_alerts_and_nothing_a_terminal_obeys() {
-    let mut alerts = three();
-    alerts[0].key = SpanKey::new("evil\u{1b}[2J", "a", SpanKind::Server);
-    let bench = Bench::with(alerts);
+fn records_alone_are_normal_and_one_incident_is_the_news() {
+    let mut bench = Bench::with(three());
+    assert_eq!(bench.app.alerts.counts(), [0; 5], "slow spans come on good days too");
+    assert!(matches!(bench.app.status(NOW).mood, Mood::Calm));
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    assert_eq!(bench.app.alerts.counts(), [1, 0, 1, 0, 0]);
+    let status = bench.app.status(NOW);
+    let said = "2 incidents: order-matcher (a) is slow; one other service feels it, since 13:44:40Z";
+    assert_eq!((status.text(), status.mood), (said, Mood::Alert(Severity::Sev1)));
+    let mut over = two_incidents();
+    over.iter_mut().for_each(|view| view.incident.closed = Some(NOW));
+    bench.tell(UpdateBody::Incidents(over));
+    assert_eq!((bench.app.alerts.counts(), bench.app.alerts.rows().len()), ([0; 5], 6), "over, and still to be read");
+}
+
+#[test]
+fn the_cursor_steps_over_what_cannot_be_selected() {
+    let mut bench = Bench::with(three());
+    assert_eq!(bench.selected(), "a", "the heading is no row to be on");
+    bench.keys("k");
+    assert_eq!(bench.selected(), "a");
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    assert_eq!(bench.selected(), "incident 1", "a cursor that nobody moved follows the worst");
+    bench.keys("l");
+    let mut seen = vec![bench.selected()];
+    for _ in 0..6 {
+        bench.keys("j");
+        seen.push(bench.selected());
+    }
+    assert_eq!(seen, ["incident 1", "alert 1", "alert 2", "incident 2", "a", "b", "c"]);
+    bench.keys("kkkk");
+    assert_eq!(bench.selected(), "alert 2");
+    bench.keys("h");
+    assert_eq!(bench.selected(), "incident 1", "folding goes to what the row was part of");
+}
+
+#[test]
+fn what_is_asked_about_an_incident_is_asked_about_its_culprits_worst_span() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    let asked = [Effect::Send(CommandKind::StartAnalysis { anomaly: anomaly("a", 1, Severity::Sev1).id })];
+    assert_eq!(bench.keys("a"), asked);
+    bench.tell(run(1, anomaly("a", 1, Severity::Sev1), "words about it"));
+    let mut moved = two_incidents();
+    moved[0].exemplars.insert(0, anomaly("a", 7, Severity::Sev1));
+    bench.tell(UpdateBody::Incidents(moved));
+    assert!(bench.analysis_text().contains("words about it"), "a new exemplar does not pull the text away");
+    bench.keys("ljj");
+    assert!(!bench.analysis_text().contains("words about it"));
+    let trace = anomaly("b", 2, Severity::Sev2).id.trace;
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::ShowTrace { trace })]);
+}
+
+#[test]
+fn the_arithmetic_is_that_of_what_was_selected_and_of_the_minute_asked_for() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    let subject = Subject::Key(key("a"));
+    let at = NOW - Micros::from_secs(40);
+    assert_eq!(bench.keys("w"), [Effect::Send(CommandKind::ExplainVerdict { subject: subject.clone(), at: Some(at) })]);
+    let text = |bench: &Bench| {
+        let lines = why::lines(&bench.app, bench.app.view.why.as_ref().unwrap(), 200);
+        lines.into_iter().map(|line| line.text + "\n").collect::<String>()
+    };
+    assert!(text(&bench).starts_with("S1 because 34 of 41 above 480ms in 20 s, 0.4 expected, chance 1 in 10³⁸."));
+    let other = WhyView { subject: Subject::Key(key("c")), at, oldest: at, kinds: Vec::new() };
+    bench.tell(UpdateBody::Why(Box::new(other)));
+    assert!(text(&bench).contains("Asked for"), "another subject's arithmetic is not shown here");
+    let quiet = Arithmetic { k: 3, log10_chance: -1.6, ..two_incidents()[0].alerts[0].worst };
+    let tested = |obstacle, k| Tested {
+        severity: Severity::Sev3,
+        arithmetic: Arithmetic { k, ..quiet },
+        obstacle: Some(obstacle),
+    };
+    let kind =
+        |kind, samples, tested| KindTested { kind, detail: String::new(), samples, needs: 20, pooled: None, tested };
+    let kinds = vec![
+        kind(AlertKind::Duration, 400, vec![tested(Obstacle::LikelyByChance, 3)]),
+        kind(AlertKind::Errors, 3, Vec::new()),
+    ];
+    bench.tell(UpdateBody::Why(Box::new(WhyView {
+        subject: subject.clone(),
+        at,
+        oldest: at - Micros::from_secs(30),
+        kinds,
+    })));
+    let shown = text(&bench);
+    assert!(shown.contains("3 of 41 above 480ms, 0.4 expected, chance 1 in 40; an alert needs 1 in 8×10⁶"), "{shown}");
+    assert!(shown.contains("not enough data (n = 3, needs 20)"), "{shown}");
+    let earlier = Some(at - Micros::from_secs(30));
+    assert_eq!(bench.keys("["), [Effect::Send(CommandKind::ExplainVerdict { subject, at: earlier })]);
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.place(), Place::Alerts);
+}
+
+#[test]
+fn the_summary_names_the_worst_incidents_and_nothing_a_terminal_obeys() {
+    let mut bench = Bench::with(three());
+    let mut incidents = two_incidents();
+    incidents[0].incident.title = "evil\u{1b}[2J is slow".to_owned();
+    bench.tell(UpdateBody::Incidents(incidents));
     let summary = bench.app.summary(NOW);
-    assert_eq!(summary.lines().count(), 4, "{summary}");
-    assert!(summary.contains("3 alerts open") && !summary.contains('\u{1b}'), "{summary}");
+    assert_eq!(summary.lines().count(), 3, "{summary}");
+    assert!(summary.contains("2 incidents open") && !summary.contains('\u{1b}'), "{summary}");
 }
 
 #[test]
@@ -388,5 +565,5 @@ fn enter_on_a_service_shows_the_alerts_of_exactly_that_service() {
     let asked = bench.code(KeyCode::BackTab);
     assert!(matches!(&asked[..], [Effect::Send(CommandKind::ShowBaseline { key })] if &*key.operation == "worst"));
     bench.code(KeyCode::Enter);
-    assert_eq!((bench.app.place(), bench.app.alerts.shown()), (Place::Alerts, 2));
+    assert_eq!((bench.app.place(), bench.app.alerts.shown_records()), (Place::Alerts, 2));
 }

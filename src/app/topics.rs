@@ -1,7 +1,7 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    Analysis, AnalysisId, BaselineView, LearningView, MonitorView, RecalculationState, ServiceView, SourceView,
+    Analysis, AnalysisId, BaselineView, LearningView, MonitorView, RecalculationState, ServiceView, SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -44,8 +44,10 @@ pub struct Topics {
     pub sources: Topic<Vec<SourceView>>,
     pub monitor: Topic<MonitorView>,
     pub services: Topic<Vec<ServiceView>>,
-    /// Only the revision: the list itself is kept by `AlertList`.
-    pub alerts_at: Topic<u64>,
+    /// Only the revisions: the lists themselves are kept by `AlertList`.
+    pub incidents_at: Topic<u64>,
+    pub records_at: Topic<u64>,
+    pub why: Topic<Box<WhyView>>,
     pub learning: Topic<LearningView>,
     pub baseline: Topic<Box<BaselineView>>,
     pub recalculation: Topic<RecalculationState>,

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{Anomaly, Micros, SpanKey, Timestamp};
+use crate::domain::{Alert, AlertKind, Anomaly, Arithmetic, Micros, SpanKey, Timestamp, odds};
+use crate::messages::RecalculationKind;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -137,6 +138,62 @@ pub fn key(key: &SpanKey) -> String {
 #[must_use]
 pub fn plural(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {one}s", count(n)) }
+}
+
+/// What became of a recalculation.
+#[must_use]
+pub fn recalculated(how: RecalculationKind, generation: u64) -> String {
+    match how {
+        RecalculationKind::Applied => format!("Recalculated: generation {generation} in use"),
+        RecalculationKind::Rehearsed => "Rehearsed: nothing was applied".to_owned(),
+        RecalculationKind::TakenBack => format!("Taken back: generation {generation} in use again"),
+    }
+}
+
+/// The part of an incident's title that says what is wrong, without how far it reaches.
+#[must_use]
+pub fn short_title(title: &str) -> &str {
+    title.split_once("; ").map_or(title, |(what, _)| what)
+}
+
+/// The length of a window: `20 s`, `5 min`.
+#[must_use]
+pub fn window(length: Micros) -> String {
+    match length.secs() {
+        secs @ 0..120 => format!("{secs} s"),
+        secs => format!("{} min", secs / MINUTE),
+    }
+}
+
+/// What counts in a window: `34 of 41 above 480ms`.
+#[must_use]
+pub fn seen(kind: AlertKind, numbers: &Arithmetic) -> String {
+    let (n, k) = (count(numbers.n), count(numbers.k));
+    match (kind, numbers.threshold) {
+        (AlertKind::Surge | AlertKind::Silence | AlertKind::Absence, _) => plural(numbers.n, "call"),
+        (AlertKind::Errors | AlertKind::NewMessage, _) => format!("{k} of {n} failed"),
+        (AlertKind::SelfTime | AlertKind::Duration, Some(threshold)) => format!("{k} of {n} above {threshold}"),
+        _ => format!("{k} of {n}"),
+    }
+}
+
+/// The numbers of an alert in few words: `34 of 41 above 480ms in 60 s, 0.4 expected, 1 in 10³⁸`.
+#[must_use]
+pub fn arithmetic(alert: &Alert) -> String {
+    let numbers = &alert.worst;
+    format!(
+        "{} in {}, {} expected, 1 in {}",
+        seen(alert.kind, numbers),
+        window(numbers.window.length()),
+        expected(numbers.expected),
+        odds(numbers.log10_chance)
+    )
+}
+
+/// How many were to be expected: `0.4`, `12`.
+#[must_use]
+pub fn expected(expected: f64) -> String {
+    if expected >= 9.95 { count(expected.round() as u64) } else { format!("{expected:.1}") }
 }
 
 /// Why an anomaly has its severity: every number of the verdict, computed.

@@ -37,7 +37,12 @@ pub struct KeyBaseline {
     /// On how many days each hour of the week was seen.
     pub week_days: Vec<u8>,
     cells: Vec<(u8, Cell)>,
+    /// For each hour of the week which of `cells` answers: each span asks.
+    answers: Vec<u8>,
 }
+
+/// Stands for no cell: there are never so many.
+const NONE: u8 = u8::MAX;
 
 /// Collects slices and turns them into baselines. One builder serves many keys in turn and keeps its memory.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ impl KeyBuilder {
             .collect();
         // Wider cells stand later in the list and keep their own cut-offs until they, too, have borrowed: from the
         // widest to the most specific, each sees what the wider ones answer by themselves.
-        let own = KeyBaseline { samples, week_samples: Vec::new(), week_days: Vec::new(), cells: cells.clone() };
+        let own = KeyBaseline::new(samples, Vec::new(), Vec::new(), cells.clone());
         for (at, cell) in &mut cells {
             let wider: Vec<&Cell> = own.wider(usize::from(*at));
             cell.borrow_from(&wider);
@@ -111,7 +116,7 @@ impl KeyBuilder {
         let week_samples = self.week.iter().map(|s| u32::try_from(s.durations.count()).unwrap_or(u32::MAX)).collect();
         let week_days = self.days.iter().map(|(count, _)| *count).collect();
         self.clear();
-        KeyBaseline { samples, week_samples, week_days, cells }
+        KeyBaseline::new(samples, week_samples, week_days, cells)
     }
 
     /// Forgets what was added.
@@ -125,6 +130,13 @@ impl KeyBuilder {
 }
 
 impl KeyBaseline {
+    fn new(samples: u64, week_samples: Vec<u32>, week_days: Vec<u8>, cells: Vec<(u8, Cell)>) -> Self {
+        let place = |at: usize| cells.binary_search_by_key(&(at as u8), |(at, _)| *at).ok();
+        let answer = |bucket| Level::ALL.into_iter().find_map(|level| place(position(level, bucket)));
+        let answers = HourOfWeek::all().map(|bucket| answer(bucket).map_or(NONE, |place| place as u8)).collect();
+        Self { samples, week_samples, week_days, cells, answers }
+    }
+
     fn at(&self, position: usize) -> Option<&Cell> {
         let found = self.cells.binary_search_by_key(&(position as u8), |(at, _)| *at).ok()?;
         self.cells.get(found).map(|(_, cell)| cell)
@@ -146,7 +158,8 @@ impl KeyBaseline {
     /// The most specific baseline that has enough samples in this bucket.
     #[must_use]
     pub fn answer(&self, bucket: HourOfWeek) -> Option<(Level, &Cell)> {
-        Level::ALL.into_iter().find_map(|level| self.at(position(level, bucket)).map(|cell| (level, cell)))
+        let (at, cell) = self.cells.get(usize::from(*self.answers.get(bucket.index())?))?;
+        Some((level_at(usize::from(*at)), cell))
     }
 
     /// The baseline against which alerts are tested: the most specific with `enough` samples whose stretch of time was
@@ -198,7 +211,7 @@ impl KeyBaseline {
         let ascending = cells.is_sorted_by(|(a, _), (b, _)| a < b);
         let known = cells.last().is_none_or(|(at, _)| usize::from(*at) < CELLS);
         let weeks = week_samples.len() == HourOfWeek::COUNT && week_days.len() == HourOfWeek::COUNT;
-        (ascending && known && weeks).then_some(Self { samples, week_samples, week_days, cells })
+        (ascending && known && weeks).then(|| Self::new(samples, week_samples, week_days, cells))
     }
 }
 

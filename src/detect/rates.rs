@@ -1,10 +1,10 @@
 //! How often things are called: far more, far less, or not at all when they should be.
 
 use crate::baseline::{Generation, KeyBaseline, Spread};
-use crate::domain::{AlertKind, Calendar, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{AlertKind, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
 
 use super::chance;
-use super::watch::{Finding, KeyWatch, SubjectId, Test, Watch};
+use super::watch::{Finding, SubjectId, Test, Watch};
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
 const ENOUGH_HISTORY: Micros = Micros::from_secs(86_400);
@@ -41,33 +41,14 @@ fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> 
             (calls, seconds + u64::from(generation.watched_s.get(at).copied().unwrap_or(0)))
         })
     };
-    let own = sum(&|other| other == bucket);
+    let at = |of: &[u32]| u64::from(of.get(bucket.index()).copied().unwrap_or(0));
+    let own = (at(&baseline.week_samples), at(&generation.watched_s));
     let hour = || sum(&|other| other.hour() == bucket.hour());
     let knows = |(_, seconds): &(u64, u64)| *seconds >= ENOUGH_OF_AN_HOUR_S;
     let own_knows = knows(&own);
     let wider = || Some(hour()).filter(knows).unwrap_or_else(|| sum(&|_| true));
     let (calls, seconds) = if own_knows { own } else { wider() };
     (calls as f64 / seconds.max(1) as f64, own_knows)
-}
-
-/// What is expected of one subject, looked up once an hour.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Expected {
-    bucket: Option<HourOfWeek>,
-    per_s: f64,
-    known: bool,
-}
-
-impl KeyWatch {
-    /// Calls a second that are usual in this hour, and whether the hour itself says so.
-    fn expected(&mut self, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
-        if self.rate.bucket != Some(bucket) {
-            let guess = (0.0, false);
-            let (per_s, known) = self.durations_baseline().map_or(guess, |baseline| rate(baseline, generation, bucket));
-            self.rate = Expected { bucket: Some(bucket), per_s, known };
-        }
-        (self.rate.per_s, self.rate.known)
-    }
 }
 
 /// Calls of a subject and what was expected, over the windows of a test.
@@ -83,12 +64,11 @@ struct Calls {
 
 impl Watch {
     /// Tests how often entries are called: of each service together, and each by itself.
-    pub(super) fn test_rates(&mut self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn test_rates(&self, test: &Test, tell: &mut dyn FnMut(Finding)) {
         if self.generation.watched() < ENOUGH_HISTORY {
             return;
         }
         let windows: Vec<TimeWindow> = test.windows().collect();
-        let generation = std::sync::Arc::clone(&self.generation);
         let mut services: Vec<Calls> = (0..self.services.len() as u32)
             .map(|service| {
                 let subject = SubjectId::Node(service);
@@ -97,15 +77,16 @@ impl Watch {
             })
             .collect();
         let mut keys: Vec<Calls> = Vec::new();
-        for (number, key) in self.keys.iter_mut().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+        for (number, key) in self.keys.iter().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+            let Some(baseline) = key.durations_baseline() else { continue };
             let mut guessed = false;
             let counted: Vec<(u64, f64)> = windows
                 .iter()
                 .map(|window| {
                     let mut expected = 0.0;
                     for part in hours(*window) {
-                        let bucket = calendar.bucket(UtcHour::of(part.from));
-                        let (per_s, known) = key.expected(&generation, bucket);
+                        let bucket = self.calendar.bucket(UtcHour::of(part.from));
+                        let (per_s, known) = rate(baseline, &self.generation, bucket);
                         expected += per_s * part.length().0 as f64 / 1e6;
                         guessed |= !known;
                     }
@@ -176,11 +157,12 @@ impl Watch {
     }
 
     /// Tests what comes at its times of the day, every day.
-    pub(super) fn test_absence(&self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn test_absence(&self, test: &Test, tell: &mut dyn FnMut(Finding)) {
         let days = self.generation.watched().0 as f64 / 86_400e6;
         if days < LEAST_DAYS || self.is_paused(test) {
             return;
         }
+        let calendar = self.calendar;
         let now = test.at().saturating_sub(LATE);
         let minute = calendar.minute_of_day(now);
         for (number, key) in self.keys.iter().enumerate() {

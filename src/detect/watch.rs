@@ -11,7 +11,6 @@ use crate::domain::{
 use super::chance;
 use super::observation::{Observation, Observed, Place};
 use super::paths::Paths;
-use super::rates::Expected;
 use super::ring::{Counts, Ring};
 use super::settings::Settings;
 use super::shapes::Shapes;
@@ -22,18 +21,18 @@ pub const WINDOWS: [Micros; 4] =
 /// An alert closes on this one.
 const CLOSING: Micros = Micros::from_secs(60);
 /// A share that grew by less is not worth waking anyone, however certain.
-const LEAST_EXCESS: f64 = 0.05;
+pub(super) const LEAST_EXCESS: f64 = 0.05;
 /// One odd call is chance or an extreme; the test is about several.
-const LEAST_HITS: u64 = 2;
+pub(super) const LEAST_HITS: u64 = 2;
 /// Below this a baseline's shares are little more than its own samples: it is not tested.
-const LEAST_SAMPLES: u64 = 20;
+pub(super) const LEAST_SAMPLES: u64 = 20;
 /// p95, on which every limit rests, wants that many; a more specific level with fewer leaves the answer to a wider one.
-const ENOUGH_FOR_P95: u64 = 100;
+pub(super) const ENOUGH_FOR_P95: u64 = 100;
 /// A key that knows its own p99.9 is tested by itself; others only together with their service or edge.
-const ENOUGH_ALONE: u64 = 5_000;
+pub(super) const ENOUGH_ALONE: u64 = 5_000;
 /// Errors: that many, and a share larger by 5 points or threefold.
-const LEAST_ERRORS: u64 = 5;
-const ERRORS_TIMES: f64 = 3.0;
+pub(super) const LEAST_ERRORS: u64 = 5;
+pub(super) const ERRORS_TIMES: f64 = 3.0;
 /// How few quiet calls say that a subject is quiet.
 const QUIET_CALLS: u64 = 5;
 /// However fast requests are, one that takes less is not stuck.
@@ -80,17 +79,17 @@ pub struct Finding {
 
 /// The limits of one series in the bucket that was asked last.
 #[derive(Debug, Clone, Copy)]
-struct Limits {
-    exceeding: [Exceeding; 3],
+pub(super) struct Limits {
+    pub(super) exceeding: [Exceeding; 3],
     samples: u64,
-    level: Level,
+    pub(super) level: Level,
     p99_us: f64,
     p99_9_us: f64,
 }
 
 /// One series, and its limits as they were looked up last: spans of one hour share them.
 #[derive(Debug, Clone, Default)]
-struct Normal {
+pub(super) struct Normal {
     baseline: Option<Arc<KeyBaseline>>,
     looked_up: Option<(HourOfWeek, Option<Limits>)>,
 }
@@ -134,11 +133,11 @@ impl Limits {
 pub(super) struct Track {
     pub(super) ring: Ring,
     /// As learnt.
-    spread: Spread,
+    pub(super) spread: Spread,
     /// The end of the newest slot with a hit.
     last_hit: Option<Timestamp>,
     /// For the limits of the screen's arithmetic: those of the hit that was counted last.
-    limits: Option<Limits>,
+    pub(super) limits: Option<Limits>,
 }
 
 impl Track {
@@ -174,9 +173,9 @@ pub(super) struct KeyWatch {
     pub(super) structure: KeyStructure,
     durations: Normal,
     selves: Normal,
-    edges: BTreeMap<u32, Normal>,
+    pub(super) edges: BTreeMap<u32, Normal>,
     /// Its spans have children: its own time is not its duration.
-    is_parent: bool,
+    pub(super) is_parent: bool,
     pub(super) own: Track,
     pub(super) duration: Track,
     pub(super) errors: Track,
@@ -184,7 +183,6 @@ pub(super) struct KeyWatch {
     pub(super) orphans: Track,
     /// How its calls a minute vary.
     pub(super) calls: Spread,
-    pub(super) rate: Expected,
     /// When its newest call began.
     pub(super) last_call: Option<Timestamp>,
     calls_before: Option<u64>,
@@ -375,8 +373,17 @@ impl Watch {
                 found.insert(finding.track, finding);
             }
         };
-        let knows_a_week = self.generation.watched() >= WEEK;
-        let test = Test { at, since, log10_alpha: self.log10_alpha, knows_a_week };
+        self.tests(&self.round(at, since), &mut tell);
+        found.into_values().collect()
+    }
+
+    /// What one round of tests at this moment goes by.
+    pub(super) fn round(&self, at: Timestamp, since: Timestamp) -> Test {
+        Test { at, since, log10_alpha: self.log10_alpha, knows_a_week: self.generation.watched() >= WEEK }
+    }
+
+    /// One round of all tests.
+    pub(super) fn tests(&self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
         for (subject, group) in &self.groups {
             test.times(*subject, AlertKind::SelfTime, &group.own, group.samples, &mut tell);
             test.errors(*subject, &group.errors, group.samples, &mut tell);
@@ -392,13 +399,11 @@ impl Watch {
             test.orphans(subject, key, &mut tell);
             test.messages(subject, key, &mut tell);
             if key.structure.calls >= LEAST_SAMPLES {
-                key.shapes.test(subject, &key.errors.ring, &test, &self.keys, &mut tell);
+                key.shapes.test(subject, &key.errors.ring, test, &self.keys, &mut tell);
             }
         }
-        let calendar = self.calendar;
-        self.test_absence(&test, &calendar, &mut tell);
-        self.test_rates(&test, &calendar, &mut tell);
-        found.into_values().collect()
+        self.test_absence(test, tell);
+        self.test_rates(test, tell);
     }
 
     /// How long a request may take before it counts as stuck: half again the longest learnt. `None` while too few are
@@ -414,7 +419,7 @@ impl Watch {
     pub fn test_in_flight(&self, at: Timestamp, in_flight: &BTreeMap<u32, Vec<Timestamp>>) -> Vec<Finding> {
         let mut found = Vec::new();
         let Some(since) = self.since.filter(|_| !in_flight.is_empty()) else { return found };
-        let test = Test { at, since, log10_alpha: self.log10_alpha, knows_a_week: self.generation.watched() >= WEEK };
+        let test = self.round(at, since);
         for (number, began) in in_flight {
             let Some(key) = self.keys.get(*number as usize).filter(|key| key.structure.calls >= LEAST_SAMPLES) else {
                 continue;
@@ -565,7 +570,6 @@ impl KeyWatch {
             origins: Track::default(),
             orphans: Track::default(),
             calls: Spread::default(),
-            rate: Expected::default(),
             last_call: None,
             calls_before: None,
             extreme: None,
@@ -594,7 +598,6 @@ impl KeyWatch {
         self.duration.spread = spread(Facet::Duration);
         self.errors.spread = spread(Facet::Errors);
         self.calls = spread(Facet::Calls);
-        self.rate = Expected::default();
         self.shapes.use_structure(&self.structure);
     }
 
@@ -651,10 +654,10 @@ impl KeyWatch {
 /// One round of tests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Test {
-    at: Timestamp,
-    since: Timestamp,
-    log10_alpha: f64,
-    knows_a_week: bool,
+    pub(super) at: Timestamp,
+    pub(super) since: Timestamp,
+    pub(super) log10_alpha: f64,
+    pub(super) knows_a_week: bool,
 }
 
 impl Test {

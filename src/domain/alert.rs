@@ -186,10 +186,11 @@ impl fmt::Display for Subject {
     }
 }
 
-/// 10^−`log10_chance`, as people read it: `800`, `12000`, `10³⁸`.
-fn one_in(log10_chance: f64) -> String {
+/// 10^−`log10_chance`, as people read it: `800`, `8×10⁶`, `10³⁸`.
+#[must_use]
+pub fn odds(log10_chance: f64) -> String {
     let decades = -log10_chance;
-    if decades < 5.0 {
+    if decades < 4.0 {
         return format!("{:.0}", 10f64.powf(decades));
     }
     let raised = |digit: char| match digit {
@@ -205,7 +206,16 @@ fn one_in(log10_chance: f64) -> String {
         '9' => '⁹',
         other => other,
     };
-    format!("10{}", format!("{decades:.0}").chars().map(raised).collect::<String>())
+    let power = |decades: f64| format!("10{}", format!("{decades:.0}").chars().map(raised).collect::<String>());
+    if decades >= 20.0 {
+        return power(decades);
+    }
+    // 9.6 of one decade are one of the next.
+    let (mut whole, mut lead) = (decades.floor(), 10f64.powf(decades - decades.floor()).round());
+    if lead >= 10.0 {
+        (whole, lead) = (whole + 1.0, 1.0);
+    }
+    if lead <= 1.0 { power(whole) } else { format!("{lead:.0}×{}", power(whole)) }
 }
 
 impl AlertKind {
@@ -274,7 +284,7 @@ impl Alert {
             _ => format!("{k} of {n} calls"),
         };
         let expected = if expected >= 10.0 { format!("{expected:.0}") } else { format!("{expected:.1}") };
-        format!("{seen} in {seconds} s at {}, {expected} expected, chance 1 in {}", self.subject, one_in(log10_chance))
+        format!("{seen} in {seconds} s at {}, {expected} expected, chance 1 in {}", self.subject, odds(log10_chance))
     }
 
     #[must_use]

@@ -10,8 +10,9 @@ mod severity;
 mod span;
 pub mod text;
 mod time;
+mod why;
 
-pub use alert::{Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, Subject, Suspect};
+pub use alert::{Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, Subject, Suspect, odds};
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
 pub use metric::{MetricKind, MetricSample};
@@ -19,3 +20,4 @@ pub use rules::Broken;
 pub use severity::Severity;
 pub use span::{Attributes, Span, SpanId, SpanKey, SpanKind, Trace, TraceId};
 pub use time::{Micros, TimeWindow, Timestamp};
+pub use why::{KindTested, Obstacle, Tested};

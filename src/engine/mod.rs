@@ -2,6 +2,7 @@
 //! tell; it never waits, reads a clock or touches a file. What polls live and what reads files drive the same engine.
 
 mod alerts;
+mod cases;
 mod hygiene;
 mod keys;
 mod learner;
@@ -26,6 +27,7 @@ use crate::messages::{BackFill, UpdateBody};
 pub use self::offline::Offline;
 
 use self::alerts::{Groups, Keep, Keeping};
+use self::cases::Cases;
 use self::hygiene::Hygiene;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
@@ -40,6 +42,8 @@ pub enum Input {
     Resumed(Box<Resumed>),
     /// Baselines were computed; they are used from now on.
     GenerationMade(Arc<Generation>),
+    /// An earlier recalculation's baselines are used again from now on.
+    GenerationTakenBack(Arc<Generation>),
     /// New or grown traces came from a live poll.
     TracesPolled(Vec<Trace>),
     /// A live poll of this window ended, successfully.
@@ -54,6 +58,8 @@ pub enum Input {
     BackFillMoved(BackFill),
     /// A screen wants this key's baseline from now on.
     BaselineAsked(SpanKey),
+    /// A screen wants to know why there is or is no alert about this, with windows that end `at`, or now.
+    VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
@@ -143,6 +149,7 @@ pub struct Engine {
     rules: Rules,
     book: Book,
     metrics: Metrics,
+    cases: Cases,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -207,6 +214,7 @@ impl Engine {
             rules: Rules::default(),
             book: Book::default(),
             metrics: Metrics::default(),
+            cases: Cases::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -244,13 +252,10 @@ impl Engine {
         match input {
             Input::Resumed(resumed) => self.resume(*resumed, now, &mut out),
             Input::GenerationMade(generation) => {
-                self.keys.use_generation(&generation);
-                self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
-                self.watch.use_generation(&generation);
                 self.ledger.samples = generation.samples();
-                self.generation = generation;
-                self.tell_all(now, &mut out);
+                self.use_generation(generation, now, &mut out);
             }
+            Input::GenerationTakenBack(generation) => self.use_generation(generation, now, &mut out),
             Input::TracesPolled(traces) => {
                 for trace in traces {
                     if self.complete {
@@ -295,6 +300,7 @@ impl Engine {
                 self.shown = Some(key);
                 self.tell_baseline(now, &mut out);
             }
+            Input::VerdictAsked { subject, at } => out.push(self.tell_why(subject, at, now)),
             Input::DistributionRead(distribution) => {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
@@ -310,6 +316,14 @@ impl Engine {
             }
         }
         out
+    }
+
+    fn use_generation(&mut self, generation: Arc<Generation>, now: Timestamp, out: &mut Vec<Output>) {
+        self.keys.use_generation(&generation);
+        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+        self.watch.use_generation(&generation);
+        self.generation = generation;
+        self.tell_all(now, out);
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
@@ -464,6 +478,7 @@ impl Engine {
             self.take_settled(&trace, &fresh, is_live.then_some(began));
         }
         self.groups.expire(now, self.detect.alert_memory());
+        self.cases.expire(now);
         self.keeping.expire(now);
         self.keys.expire(now);
         self.counters.trace_starts.expire(now);
@@ -488,6 +503,7 @@ impl Engine {
         }
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
+        self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
         for alert in self.book.alerts() {
             self.hygiene.trouble(alert, at, self.released);
         }
@@ -498,8 +514,9 @@ impl Engine {
         }
     }
 
-    fn record(&mut self, changes: Vec<Change>, out: &mut Vec<Output>) {
-        for change in &changes {
+    fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
+        for change in &mut changes {
+            self.cases.take(change, &self.groups, &self.keys);
             if let Change::AlertClosed(alert) = change {
                 self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), self.released);
             }
@@ -631,6 +648,6 @@ impl Engine {
 
     #[must_use]
     pub fn anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
-        self.groups.find(id)
+        self.groups.find(id).or_else(|| self.cases.find(id))
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::baseline::{Cell, KeyBaseline};
 use crate::detect::{self, Verdict};
-use crate::domain::{HourOfWeek, Level, Micros, Severity, Span, Timestamp, Trace, UtcHour};
+use crate::domain::{Alert, HourOfWeek, Incident, Level, Micros, Severity, Span, Subject, Timestamp, Trace, UtcHour};
 use crate::messages::{
-    AlertView, BaselineView, CellView, LearningView, MonitorView, ServiceState, ServiceView, TraceState, TraceView,
-    UpdateBody, WaterfallSpan,
+    BaselineView, CellView, IncidentView, LearningView, MonitorView, RecordView, ServiceState, ServiceView, TraceState,
+    TraceView, UpdateBody, WaterfallSpan, WhyView,
 };
 
 use super::keys::Entry;
@@ -29,7 +29,8 @@ impl Engine {
         let bucket = self.bucket_at(now);
         out.push(Output::Tell(UpdateBody::Monitor(self.monitor_view(bucket, now))));
         out.push(Output::Tell(UpdateBody::Services(self.service_views(bucket, now))));
-        out.push(Output::Tell(UpdateBody::Alerts(self.alert_views(bucket, now))));
+        out.push(Output::Tell(UpdateBody::Incidents(self.incident_views())));
+        out.push(Output::Tell(UpdateBody::Records(self.record_views(bucket, now))));
         out.push(self.tell_learning());
         self.tell_baseline(now, out);
     }
@@ -82,10 +83,10 @@ impl Engine {
             services.entry(entry.key.service.clone()).or_default().push(entry);
         }
         let mut severities: BTreeMap<&str, Severity> = BTreeMap::new();
-        for (key, group) in self.groups.iter() {
-            if let Some((severity, entry)) = group.severity(now - WINDOW).zip(self.keys.get(key)) {
-                let worst = severities.entry(&entry.key.service).or_insert(severity);
-                *worst = (*worst).min(severity);
+        for alert in self.book.alerts() {
+            for service in alert.subject.services() {
+                let worst = severities.entry(service).or_insert(alert.severity);
+                *worst = (*worst).min(alert.severity);
             }
         }
         let mut views: Vec<ServiceView> = services
@@ -167,8 +168,35 @@ impl Engine {
         silent >= ABSENT_AT_LEAST && per_us * silent.0 as f64 > ABSENT_AFTER_EXPECTED
     }
 
-    fn alert_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<AlertView> {
-        let mut views: Vec<AlertView> = self
+    /// Open incidents, the worst and then the newest first; then those that ended, the newest first.
+    fn incident_views(&self) -> Vec<IncidentView> {
+        let mut open: Vec<&Incident> = self.book.incidents().collect();
+        open.sort_by_key(|incident| (incident.severity, std::cmp::Reverse(incident.onset), incident.id));
+        let view = |incident: &Incident| {
+            let mut alerts = self.cases.closed(incident.id).to_vec();
+            alerts.extend(self.book.alerts().filter(|alert| alert.incident == incident.id).cloned());
+            // Of those that began together the culprit's first.
+            let blamed = |alert: &Alert| incident.culprit().is_some_and(|c| c.service == *alert.subject.service());
+            alerts.sort_by_key(|alert| (alert.onset, !blamed(alert), alert.id));
+            for alert in &mut alerts {
+                self.cases.complete(alert);
+            }
+            IncidentView { incident: incident.clone(), alerts, exemplars: self.cases.exemplars(incident) }
+        };
+        open.into_iter().chain(self.cases.ended()).map(view).collect()
+    }
+
+    /// The alert test of one subject. Windows end where everything has settled; earlier ones as long as they are whole.
+    pub(super) fn tell_why(&mut self, subject: Subject, at: Option<Timestamp>, now: Timestamp) -> Output {
+        let newest = self.judged_to.unwrap_or(now);
+        let oldest = newest - detect::WINDOWS.last().copied().unwrap_or_default();
+        let at = at.map_or(newest, |at| at.clamp(oldest, newest));
+        let kinds = self.watch.why(&subject, at);
+        Output::Tell(UpdateBody::Why(Box::new(WhyView { subject, at, oldest, kinds })))
+    }
+
+    fn record_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<RecordView> {
+        let mut views: Vec<RecordView> = self
             .groups
             .iter()
             .filter_map(|(key, group)| {
@@ -176,7 +204,7 @@ impl Engine {
                 let entry = self.keys.get(key)?;
                 let p99_now = entry.last_hour.now(now).p99();
                 let p99_normal = normal_p99(entry, bucket);
-                Some(AlertView {
+                Some(RecordView {
                     key: entry.key.clone(),
                     severity,
                     first: group.first,
@@ -194,7 +222,7 @@ impl Engine {
             .collect();
         // Within a severity first what happens most often, then what deviates most.
         views.sort_by(|a, b| {
-            let often = |view: &AlertView| view.counts.get(view.severity.index()).copied().unwrap_or(0);
+            let often = |view: &RecordView| view.counts.get(view.severity.index()).copied().unwrap_or(0);
             a.severity
                 .cmp(&b.severity)
                 .then_with(|| often(b).cmp(&often(a)))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AnomalyId, SpanKey, TraceId};
+use crate::domain::{AnomalyId, SpanKey, Subject, Timestamp, TraceId};
 
 /// Chosen by the sender; the answer echoes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,10 +26,19 @@ pub enum CommandKind {
     CancelAnalysis,
     /// Compute all baselines anew from what has been learnt.
     Recalculate,
+    /// Compute what `Recalculate` would and tell the outcome, but leave the baselines in use as they are.
+    RehearseRecalculation,
+    /// Use the generation again that was in use before; given twice, it is as if never given.
+    TakeBackRecalculation,
     CancelRecalculation,
     /// Make this key the one whose baseline is sent.
     ShowBaseline {
         key: SpanKey,
+    },
+    /// Send the arithmetic of the alert test about this subject, for windows that end `at`, or now.
+    ExplainVerdict {
+        subject: Subject,
+        at: Option<Timestamp>,
     },
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {

@@ -11,9 +11,9 @@ mod views;
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{Command, CommandId, CommandKind, Outcome};
 pub use views::{
-    AlertView, AnomalyView, BackFill, BaselineView, CellView, ChangedCell, LearningView, MonitorView,
-    RecalculationState, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView,
-    WaterfallSpan,
+    AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, MonitorView,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceState, TraceView, WaterfallSpan, WhyView,
 };
 
 use serde::{Deserialize, Serialize};
@@ -36,14 +36,18 @@ pub enum UpdateBody {
     Monitor(MonitorView),
     /// Topic: every known service, worst first.
     Services(Vec<ServiceView>),
-    /// Topic: anomalies grouped by span key, worst first.
-    Alerts(Vec<AlertView>),
+    /// Topic: incidents, the open ones first, then those closed in the last hour.
+    Incidents(Vec<IncidentView>),
+    /// Topic: slow spans grouped by span key, worst first: to look into, not to wake for.
+    Records(Vec<RecordView>),
     /// Topic: how much has been learnt.
     Learning(LearningView),
     /// Topic: the baseline of the key last asked for by [`CommandKind::ShowBaseline`].
     Baseline(Box<BaselineView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].
     Trace(Box<TraceView>),
+    /// Topic: the arithmetic last asked for by [`CommandKind::ExplainVerdict`].
+    Why(Box<WhyView>),
     /// Topic: the running or last recalculation.
     Recalculation(RecalculationState),
     /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Anomaly, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, Timestamp, TraceId};
+use crate::domain::{
+    Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, Severity, SpanId, SpanKey, Subject, Timestamp,
+    TraceId,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,7 +73,7 @@ pub enum ServiceState {
 pub struct ServiceView {
     pub service: String,
     pub state: ServiceState,
-    /// Worst severity among its anomalies of the last five minutes.
+    /// Worst severity among the open alerts that touch it.
     pub severity: Option<Severity>,
     /// Spans per second over the last five minutes.
     pub spans_per_s: f64,
@@ -88,9 +91,31 @@ pub struct ServiceView {
     pub history: Vec<Option<f32>>,
 }
 
-/// Anomalies of one span key.
+/// An incident with its alerts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlertView {
+pub struct IncidentView {
+    pub incident: Incident,
+    /// Those that are open and those that have closed, in the order of their onset; of very many the newest.
+    pub alerts: Vec<Alert>,
+    /// Slow spans of its alerts' traces: what to open or to analyse. The culprit's come first, the worst of them first.
+    pub exemplars: Vec<Anomaly>,
+}
+
+/// Why there is or is no alert about a subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyView {
+    pub subject: Subject,
+    /// The end of the windows: what had settled by then.
+    pub at: Timestamp,
+    /// Windows can end as long ago as this: before, what was counted is forgotten.
+    pub oldest: Timestamp,
+    /// Every respect in which it is judged.
+    pub kinds: Vec<KindTested>,
+}
+
+/// Anomalies of one span key: a record to look into, not what wakes a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordView {
     pub key: SpanKey,
     /// The worst of its anomalies that still counts (last 15 minutes).
     pub severity: Severity,
@@ -203,6 +228,7 @@ pub enum RecalculationState {
     Cancelled,
     Failed(String),
     Done {
+        how: RecalculationKind,
         at: Timestamp,
         took: Micros,
         generation: u64,
@@ -213,7 +239,32 @@ pub enum RecalculationState {
         compared: u32,
         /// The largest of those moves, at most 8.
         largest: Vec<ChangedCell>,
+        alerts: RejudgedAlerts,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecalculationKind {
+    /// The new generation is in use.
+    Applied,
+    /// Nothing changed: it is what an application would bring.
+    Rehearsed,
+    /// The generation that was in use before is in use again.
+    TakenBack,
+}
+
+/// The alerts of the last seven days, judged by the new generation as far as what is kept of them tells. Which alerts
+/// would have appeared is not known: windows that raised none are not kept.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RejudgedAlerts {
+    pub stand: u32,
+    /// What they counted is normal now.
+    pub vanish: u32,
+    /// What is kept of them does not tell.
+    pub unclear: u32,
+    /// Of those that would vanish the newest, at most 3.
+    pub vanished: Vec<Alert>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

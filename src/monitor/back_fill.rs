@@ -123,7 +123,7 @@ impl BackFiller {
             }
             if last || index + 2 == days.len() || (!provisional && learnt >= PROVISIONAL_AFTER) {
                 provisional = true;
-                let _ = self.to_core.send(ToCore::Recalculate(None)).await;
+                let _ = self.to_core.send(ToCore::Recalculate { rehearse: false, answer: None }).await;
             }
         }
         if days.is_empty() {

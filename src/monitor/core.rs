@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::baseline::{self, KeyBuilder};
 use crate::domain::{Micros, TimeWindow, Timestamp};
 use crate::engine::{Distribution, Engine, Input, Output, Resumed};
-use crate::messages::{Outcome, RecalculationState, UpdateBody};
+use crate::messages::{Outcome, RecalculationKind, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
@@ -25,8 +25,13 @@ type Question = Box<dyn FnOnce(&mut Engine) + Send>;
 pub enum ToCore {
     Step(Input),
     Ask(Question),
-    /// Compute the baselines anew; the answer says whether that was begun.
-    Recalculate(Option<oneshot::Sender<Outcome>>),
+    /// Compute the baselines anew, to use them or only to tell; the answer says whether that was begun.
+    Recalculate {
+        rehearse: bool,
+        answer: Option<oneshot::Sender<Outcome>>,
+    },
+    /// Use the generation again that was in use before.
+    TakeBack(oneshot::Sender<Outcome>),
     CancelRecalculation,
     Recalculated(Recalculated),
     /// Write everything and end.
@@ -38,7 +43,8 @@ impl std::fmt::Debug for ToCore {
         f.write_str(match self {
             Self::Step(_) => "Step",
             Self::Ask(_) => "Ask",
-            Self::Recalculate(_) => "Recalculate",
+            Self::Recalculate { .. } => "Recalculate",
+            Self::TakeBack(_) => "TakeBack",
             Self::CancelRecalculation => "CancelRecalculation",
             Self::Recalculated(_) => "Recalculated",
             Self::Shutdown(_) => "Shutdown",
@@ -103,11 +109,14 @@ pub fn run(
         match message {
             ToCore::Step(input) => core.step(input),
             ToCore::Ask(question) => question(&mut core.engine),
-            ToCore::Recalculate(answer) => {
-                let outcome = core.recalculate();
+            ToCore::Recalculate { rehearse, answer } => {
+                let outcome = core.recalculate(rehearse);
                 if let Some(answer) = answer {
                     let _ = answer.send(outcome);
                 }
+            }
+            ToCore::TakeBack(answer) => {
+                let _ = answer.send(core.take_back());
             }
             ToCore::CancelRecalculation => {
                 if let Some(cancelled) = &core.recalculating {
@@ -204,7 +213,7 @@ impl Core {
         }
     }
 
-    fn recalculate(&mut self) -> Outcome {
+    fn recalculate(&mut self, rehearse: bool) -> Outcome {
         if self.recalculating.is_some() {
             return Outcome::Refused("a recalculation is running already; Esc cancels it".to_owned());
         }
@@ -222,6 +231,7 @@ impl Core {
             cancelled: Arc::clone(&cancelled),
             mailbox: self.parts.mailbox.clone(),
             clock: self.parts.clock.clone(),
+            rehearse,
         };
         let spawned = std::thread::Builder::new().name("recalculation".to_owned()).spawn(move || {
             let result = job.run();
@@ -245,10 +255,36 @@ impl Core {
                 self.step(Input::GenerationMade(generation));
                 state
             }
+            Recalculated::Rehearsed(state) => state,
             Recalculated::Cancelled => RecalculationState::Cancelled,
             Recalculated::Failed(why) => RecalculationState::Failed(why),
         };
         self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+    }
+
+    /// Both generations stay as they are in the store: only which one is in use changes.
+    fn take_back(&mut self) -> Outcome {
+        if self.recalculating.is_some() {
+            return Outcome::Refused("a recalculation is running; Esc cancels it".to_owned());
+        }
+        let started = self.parts.clock.now();
+        let former = match self.store.former_generation() {
+            Ok(Some(former)) => Arc::new(former),
+            Ok(None) => {
+                return Outcome::Refused("only one generation is kept: there is nothing to take back".to_owned());
+            }
+            Err(error) => return Outcome::Refused(format!("{error}; the baselines in use stay as they are")),
+        };
+        if let Err(error) = self.store.use_generation(former.number) {
+            return Outcome::Refused(format!("{error}; the baselines in use stay as they are"));
+        }
+        let alerts = recalculation::recent_alerts(&self.store, started).unwrap_or_default();
+        let calendar = self.parts.rules.baseline.calendar();
+        let parts = recalculation::Outcome { before: self.engine.generation(), alerts: &alerts, calendar: &calendar };
+        let state = parts.tell(&former, RecalculationKind::TakenBack, started, self.parts.clock.now());
+        self.step(Input::GenerationTakenBack(former));
+        self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+        Outcome::Accepted
     }
 
     fn end(&mut self) {

@@ -33,12 +33,14 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Sources(_) => Some(0),
         UpdateBody::Monitor(_) => Some(1),
         UpdateBody::Services(_) => Some(2),
-        UpdateBody::Alerts(_) => Some(3),
+        UpdateBody::Records(_) => Some(3),
         UpdateBody::Learning(_) => Some(4),
         UpdateBody::Baseline(_) => Some(5),
         UpdateBody::Trace(_) => Some(6),
         UpdateBody::Recalculation(_) => Some(7),
         UpdateBody::Analysis(_) => Some(8),
+        UpdateBody::Incidents(_) => Some(9),
+        UpdateBody::Why(_) => Some(10),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

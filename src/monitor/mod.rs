@@ -277,7 +277,17 @@ impl Monitor {
             CommandKind::CancelAnalysis => self.analyst.cancel(),
             CommandKind::Recalculate => {
                 let (answer, answered) = oneshot::channel();
-                self.tell_core(ToCore::Recalculate(Some(answer))).await;
+                self.tell_core(ToCore::Recalculate { rehearse: false, answer: Some(answer) }).await;
+                answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
+            }
+            CommandKind::RehearseRecalculation => {
+                let (answer, answered) = oneshot::channel();
+                self.tell_core(ToCore::Recalculate { rehearse: true, answer: Some(answer) }).await;
+                answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
+            }
+            CommandKind::TakeBackRecalculation => {
+                let (answer, answered) = oneshot::channel();
+                self.tell_core(ToCore::TakeBack(answer)).await;
                 answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
             }
             CommandKind::CancelRecalculation => {
@@ -286,6 +296,10 @@ impl Monitor {
             }
             CommandKind::ShowBaseline { key } => {
                 self.tell_core(ToCore::Step(Input::BaselineAsked(key))).await;
+                Outcome::Accepted
+            }
+            CommandKind::ExplainVerdict { subject, at } => {
+                self.tell_core(ToCore::Step(Input::VerdictAsked { subject, at })).await;
                 Outcome::Accepted
             }
             CommandKind::ShowTrace { trace } => {
@@ -345,7 +359,9 @@ async fn recalculate_nightly(
     let mut made_at = beginning.generation_at;
     loop {
         let now = clock.now();
-        if core::recalculation_due(&settings, made_at, now) && to_core.send(ToCore::Recalculate(None)).await.is_err() {
+        if core::recalculation_due(&settings, made_at, now)
+            && to_core.send(ToCore::Recalculate { rehearse: false, answer: None }).await.is_err()
+        {
             return;
         }
         // From here on only a newly passed schedule counts.

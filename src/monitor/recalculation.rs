@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::baseline::{self, Generation, KeyBuilder};
-use crate::domain::{Micros, TimeWindow, Timestamp};
-use crate::messages::{ChangedCell, RecalculationState, UpdateBody};
-use crate::store::{self, Store, StoreError};
+use crate::detect::{self, Rejudged};
+use crate::domain::{Alert, Calendar, Micros, TimeWindow, Timestamp};
+use crate::messages::{ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts, UpdateBody};
+use crate::store::{self, Query, Store, StoreError};
 
 use super::clock::Clock;
 use super::mailbox::Mailbox;
@@ -15,6 +16,10 @@ use super::mailbox::Mailbox;
 const KEYS_BETWEEN_REOPENING: usize = 64;
 /// Progress is told this often: a bar has no more steps than that.
 const PROGRESS_STEPS: usize = 50;
+/// Alerts as old as this are judged by a new generation.
+const REJUDGED: Micros = Micros::from_secs(7 * 86_400);
+/// Alerts that would vanish are named up to so many.
+const MOST_VANISHED: usize = 3;
 
 #[derive(Debug)]
 pub struct Job {
@@ -25,11 +30,14 @@ pub struct Job {
     pub cancelled: Arc<AtomicBool>,
     pub mailbox: Mailbox,
     pub clock: Clock,
+    /// Only tell what would change.
+    pub rehearse: bool,
 }
 
 #[derive(Debug)]
 pub enum Recalculated {
     Made { generation: Arc<Generation>, state: RecalculationState },
+    Rehearsed(RecalculationState),
     Cancelled,
     Failed(String),
 }
@@ -58,7 +66,7 @@ impl Job {
         let mut builder = KeyBuilder::new(self.settings.calendar());
         let rules = self.settings.rules();
         let mut generation = Generation {
-            number: self.before.number + 1,
+            number: self.store.newest_generation()?.max(self.before.number) + 1,
             made_at: started,
             structure: Arc::new(self.store.structure()?),
             watched_s: baseline::watched(&self.learnt_windows(started)?, &self.settings.calendar()),
@@ -88,8 +96,11 @@ impl Job {
             )));
         }
         let generation = Arc::new(generation);
-        let state = self.summary(&generation, started);
-        Ok(Some(Recalculated::Made { generation, state }))
+        let alerts = recent_alerts(&self.store, started)?;
+        let outcome = Outcome { before: &self.before, alerts: &alerts, calendar: &self.settings.calendar() };
+        let how = if self.rehearse { RecalculationKind::Rehearsed } else { RecalculationKind::Applied };
+        let state = outcome.tell(&generation, how, started, self.clock.now());
+        Ok(Some(if self.rehearse { Recalculated::Rehearsed(state) } else { Recalculated::Made { generation, state } }))
     }
 
     /// The stretches from which the kept samples are.
@@ -99,12 +110,31 @@ impl Job {
         let forgotten = baseline::gaps(&[kept], TimeWindow::new(Timestamp(i64::MIN), Timestamp(i64::MAX)));
         Ok(baseline::without(&baseline::without(&ledger.known, &ledger.excluded), &forgotten))
     }
+}
 
-    fn summary(&self, generation: &Generation, started: Timestamp) -> RecalculationState {
-        let comparison = generation.compare(&self.before);
-        let at = self.clock.now();
+/// What a recalculation is compared with.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    pub before: &'a Generation,
+    /// Those of the last seven days.
+    pub alerts: &'a [Alert],
+    pub calendar: &'a Calendar,
+}
+
+impl Outcome<'_> {
+    /// The panel: what changed, and what it means for the alerts there were.
+    #[must_use]
+    pub fn tell(
+        &self,
+        generation: &Generation,
+        how: RecalculationKind,
+        started: Timestamp,
+        at: Timestamp,
+    ) -> RecalculationState {
+        let comparison = generation.compare(self.before);
         let micros = |us: f64| Micros(us.max(0.0).round() as u64);
         RecalculationState::Done {
+            how,
             at,
             took: at.since(started),
             generation: generation.number,
@@ -122,6 +152,33 @@ impl Job {
                     p99_after: micros(moved.after_us),
                 })
                 .collect(),
+            alerts: self.rejudged(generation),
         }
     }
+
+    fn rejudged(&self, generation: &Generation) -> RejudgedAlerts {
+        let mut told = RejudgedAlerts::default();
+        for alert in self.alerts.iter().rev() {
+            match detect::rejudge(alert, generation, self.calendar) {
+                Rejudged::Stands => told.stand += 1,
+                Rejudged::Unclear => told.unclear += 1,
+                Rejudged::Vanishes => {
+                    told.vanish += 1;
+                    if told.vanished.len() < MOST_VANISHED {
+                        told.vanished.push(alert.clone());
+                    }
+                }
+            }
+        }
+        told
+    }
+}
+
+/// The alerts of the last seven days, in the order in which they were raised.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn recent_alerts(store: &Store, now: Timestamp) -> Result<Vec<Alert>, StoreError> {
+    let window = TimeWindow::new(now - REJUDGED, now);
+    store.alerts(&Query { window: Some(window), ..Query::default() })
 }

@@ -10,6 +10,7 @@
 //! | | `n` week key, `v` week | structure of one key, and spreads, of seven UTC days |
 //! | `generations` | number | head of a generation |
 //! | | number key-id | baselines of one key |
+//! | | `current` | the number of the generation in use |
 //! | `anomalies` | start, trace, span | an anomaly |
 //! | `alerts` | number | an alert as it was last |
 //! | `incidents` | number | an incident as it was last |
@@ -56,6 +57,9 @@ pub enum StoreError {
     #[error("the store could not be read: {0}")]
     Read(String),
 }
+
+/// The row of the number of the generation in use; no number has its length.
+const CURRENT: &[u8] = b"current";
 
 /// The one owner of the files. Clones share it.
 #[derive(Debug, Clone)]
@@ -330,6 +334,15 @@ impl Store {
         let mut batch = sled::Batch::default();
         let mut new_ids = sled::Batch::default();
         new_ids.insert(b"w", record::seal(&record::write_windows(&ledger.known, generation.samples())));
+        let generations = &inner.trees()?.generations;
+        let former = current_generation(generations)?.map(u64::to_be_bytes);
+        for row in generations.iter() {
+            let (name, _) = row.map_err(reading)?;
+            let kept = former.is_some_and(|former| name.starts_with(&former));
+            if !kept {
+                batch.remove(name);
+            }
+        }
         let number = generation.number.to_be_bytes();
         batch.insert(&number, record::seal(&record::write_generation_head(generation)));
         for (key, baseline) in &generation.series {
@@ -339,10 +352,7 @@ impl Store {
         }
         let trees = inner.trees()?;
         trees.learnt.apply_batch(new_ids).map_err(writing)?;
-        let oldest = generation.number.saturating_sub(1).to_be_bytes();
-        for row in trees.generations.range(..oldest.to_vec()) {
-            batch.remove(row.map_err(reading)?.0);
-        }
+        batch.insert(CURRENT, record::seal(&number));
         trees.generations.apply_batch(batch).map_err(writing)?;
         trees.generations.flush().map_err(writing)?;
         Ok(())
@@ -354,22 +364,40 @@ impl Store {
     /// When sled cannot read.
     pub fn generation(&self) -> Result<Generation, StoreError> {
         let inner = self.lock();
+        let current = current_generation(&inner.trees()?.generations)?;
+        Ok(current.map(|number| inner.generation(number)).transpose()?.flatten().unwrap_or_default())
+    }
+
+    /// The generation that was in use before the one that is; `None` if there is none or it is damaged.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn former_generation(&self) -> Result<Option<Generation>, StoreError> {
+        let inner = self.lock();
         let generations = &inner.trees()?.generations;
-        let heads = generations.iter().rev().filter_map(Result::ok).find(|(name, _)| name.len() == 8);
-        let Some((name, value)) = heads else { return Ok(Generation::default()) };
-        let Some(mut generation) = record::open(&value).and_then(record::read_generation_head) else {
-            return Ok(Generation::default());
-        };
-        let names: BTreeMap<u32, &SeriesKey> = inner.ids.iter().map(|(key, id)| (*id, key)).collect();
-        for row in generations.scan_prefix(&name) {
-            let (name, value) = row.map_err(reading)?;
-            let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
-            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
-            {
-                generation.series.insert((*key).clone(), baseline);
-            }
-        }
-        Ok(generation)
+        let current = current_generation(generations)?;
+        let former = generation_numbers(generations)?.into_iter().rev().find(|number| Some(*number) != current);
+        Ok(former.map(|number| inner.generation(number)).transpose()?.flatten())
+    }
+
+    /// The number given out last; 0 before the first.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn newest_generation(&self) -> Result<u64, StoreError> {
+        Ok(generation_numbers(&self.lock().trees()?.generations)?.last().copied().unwrap_or(0))
+    }
+
+    /// Makes a kept generation the one in use. No baseline is written: what was kept is used as it is.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn use_generation(&self, number: u64) -> Result<(), StoreError> {
+        let inner = self.lock();
+        let generations = &inner.trees()?.generations;
+        generations.insert(CURRENT, record::seal(&number.to_be_bytes())).map_err(writing)?;
+        generations.flush().map_err(writing)?;
+        Ok(())
     }
 
     /// Makes everything written so far survive a crash.
@@ -421,6 +449,25 @@ impl Inner {
         self.trees.as_ref().ok_or_else(|| StoreError::Read("it was closed and could not be opened again".to_owned()))
     }
 
+    /// A generation that is kept; `None` if there is none of this number or it is damaged.
+    fn generation(&self, number: u64) -> Result<Option<Generation>, StoreError> {
+        let generations = &self.trees()?.generations;
+        let name = number.to_be_bytes();
+        let head = generations.get(name).map_err(reading)?;
+        let head = head.and_then(|value| record::open(&value).and_then(record::read_generation_head));
+        let Some(mut generation) = head else { return Ok(None) };
+        let names: BTreeMap<u32, &SeriesKey> = self.ids.iter().map(|(key, id)| (*id, key)).collect();
+        for row in generations.scan_prefix(name) {
+            let (name, value) = row.map_err(reading)?;
+            let Some(id) = name.get(8..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes) else { continue };
+            if let (Some(key), Some(baseline)) = (names.get(&id), record::open(&value).and_then(record::read_baseline))
+            {
+                generation.series.insert((*key).clone(), baseline);
+            }
+        }
+        Ok(Some(generation))
+    }
+
     /// The number of a key; a new one is written with the batch.
     fn id(&mut self, key: &SeriesKey, batch: &mut sled::Batch) -> u32 {
         if let Some(id) = self.ids.get(key) {
@@ -431,6 +478,24 @@ impl Inner {
         self.ids.insert(key.clone(), id);
         id
     }
+}
+
+/// The generations that are kept, in ascending order.
+fn generation_numbers(generations: &sled::Tree) -> Result<Vec<u64>, StoreError> {
+    let mut numbers = Vec::new();
+    for row in generations.iter() {
+        let (name, _) = row.map_err(reading)?;
+        numbers.extend(<[u8; 8]>::try_from(name.as_ref()).ok().map(u64::from_be_bytes));
+    }
+    Ok(numbers)
+}
+
+/// The generation in use: the one noted, or without a readable note the newest.
+fn current_generation(generations: &sled::Tree) -> Result<Option<u64>, StoreError> {
+    let noted = generations.get(CURRENT).map_err(reading)?;
+    let noted = noted.and_then(|value| record::open(&value)?.try_into().ok().map(u64::from_be_bytes));
+    let numbers = generation_numbers(generations)?;
+    Ok(noted.filter(|number| numbers.contains(number)).or(numbers.last().copied()))
 }
 
 fn read_ids(trees: &Trees) -> Result<BTreeMap<SeriesKey, u32>, StoreError> {

@@ -1,4 +1,4 @@
-//! The alerts: anomalies grouped by span key, worst first, each to be unfolded.
+//! The incidents, worst first, each to be unfolded to its alerts; below them the records of slow spans by span key.
 
 use ratatui::style::Style;
 
@@ -6,7 +6,7 @@ use super::glyphs;
 use super::pen::Pen;
 use crate::app::layout::{Area, Layout, Pane, PaneArea};
 use crate::app::{App, Entry, Row, wording};
-use crate::domain::{Anomaly, Severity, Timestamp};
+use crate::domain::{Alert, Anomaly, Incident, Severity, Timestamp};
 
 /// Widths of the columns right of the name; zero for one that does not fit.
 struct Columns {
@@ -18,6 +18,8 @@ struct Columns {
 const TIMES: u16 = 6;
 const AGE: u16 = 5;
 const LEFT: u16 = 6;
+/// `03:12:40Z`, and a column of air.
+const SINCE: u16 = 10;
 
 impl Columns {
     fn of(width: u16) -> Self {
@@ -45,7 +47,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
     let columns = Columns::of(area.body.width);
     let mut rows = area.body;
     if layout.has_column_heads() {
-        heads(pen, &columns, area.body.line(0));
+        heads(pen, app, area.body.line(0));
         rows = area.body.below(1);
     }
     let stale = app.is_stale(now);
@@ -54,22 +56,50 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
     for (line, (number, row)) in visible.enumerate() {
         let line = rows.line(line as u16);
         super::cursor(pen, line, selected == Some(number), focused);
-        let entry = app.alerts.entry(*row);
-        let base = if stale || entry.ended { pen.theme.quiet() } else { Style::new() };
-        match row {
-            Row::Alert(_) => alert(pen, app, entry, &columns, line, base, now),
-            Row::Anomaly(_, n) => anomaly(pen, &entry.view.anomalies[*n], line, base, now),
+        let style = |ended: bool| if stale || ended { pen.theme.quiet() } else { Style::new() };
+        let incidents = app.alerts.incidents();
+        match *row {
+            Row::Incident(n) => {
+                let incident = &incidents[n].incident;
+                let base = style(!incident.is_open());
+                self::incident(pen, app, incident, line, base, now);
+            }
+            Row::Alert(n, alert) => {
+                let alert = &incidents[n].alerts[alert];
+                let base = style(!alert.is_open());
+                self::alert(pen, alert, line, base, now);
+            }
+            Row::Arithmetic(n, alert) => arithmetic(pen, &incidents[n].alerts[alert], line),
+            Row::Heading => records_heading(pen, &columns, line),
+            Row::Record(n) => {
+                let entry = &app.alerts.records()[n];
+                let base = style(entry.ended);
+                record(pen, app, entry, &columns, line, base, now);
+            }
+            Row::Anomaly(n, anomaly) => {
+                let entry = &app.alerts.records()[n];
+                let base = style(entry.ended);
+                self::anomaly(pen, &entry.view.anomalies[anomaly], line, base, now);
+            }
         }
     }
 }
 
-/// `3 of 7, S1-S3, filter sev>=2`
+/// `1 incident, 3 records, S1-S3, /svc=cart`
 fn remark(app: &App) -> String {
     if !app.alerts.is_known() {
         return String::new();
     }
     let (shown, open) = (app.alerts.shown(), app.alerts.open().count());
-    let mut text = if shown == open { format!("{open} open") } else { format!("{shown} of {open} open") };
+    let incidents = match (shown, open) {
+        (_, 0) => "no incidents".to_owned(),
+        _ if shown == open => wording::plural(open as u64, "incident"),
+        _ => format!("{shown} of {}", wording::plural(open as u64, "incident")),
+    };
+    let mut text = match app.alerts.shown_records() {
+        0 => incidents,
+        n => format!("{incidents}, {}", wording::plural(n as u64, "record")),
+    };
     match app.view.severity {
         None | Some(Severity::Sev5) => {}
         Some(Severity::Sev1) => text.push_str(", S1 only"),
@@ -83,26 +113,53 @@ fn remark(app: &App) -> String {
 
 fn nothing(app: &App, now: Timestamp) -> String {
     let open = app.alerts.open().count() as u64;
-    if open == 0 {
+    let records = app.alerts.records().len() as u64;
+    if open + records == 0 {
         return if app.is_stale(now) {
-            "No alerts are known; without spans there may be trouble that nobody sees.".to_owned()
+            "No incidents are known; without spans there may be trouble that nobody sees.".to_owned()
         } else if app.topics.learning.get().is_none_or(|learning| learning.generation == 0) {
-            "No alerts yet: spans are judged once a baseline is learnt.".to_owned()
+            "No incidents yet: spans are judged once a baseline is learnt.".to_owned()
         } else {
-            "No alerts. Everything judged is within its normal hour.".to_owned()
+            "No incidents. Everything judged is within its normal hour.".to_owned()
         };
     }
-    let hidden = wording::plural(open, "alert");
-    if app.view.filter.is_empty() {
-        format!("Nothing at this severity; {hidden} milder, 0 shows all.")
-    } else {
+    let hidden = match (open, records) {
+        (0, n) => wording::plural(n, "record"),
+        (n, 0) => wording::plural(n, "incident"),
+        (n, m) => format!("{} and {}", wording::plural(n, "incident"), wording::plural(m, "record")),
+    };
+    if !app.view.filter.is_empty() {
         format!("The filter hides {hidden}; esc clears it.")
+    } else if open == 0 {
+        format!("No incidents. {hidden} of milder slow spans, 0 shows all.")
+    } else {
+        format!("Nothing at this severity; {hidden} milder, 0 shows all.")
     }
 }
 
-fn heads(pen: &mut Pen<'_>, columns: &Columns, line: Area) {
+/// Whether onsets have a column of their own.
+const fn has_since(width: u16) -> bool {
+    width >= 50
+}
+
+fn heads(pen: &mut Pen<'_>, app: &App, line: Area) {
     let quiet = pen.theme.quiet();
-    pen.put(line.x + 2, line.y, columns.name + LEFT - 2, "SEV WHAT", quiet);
+    if !matches!(app.alerts.rows().first(), Some(Row::Incident(_))) {
+        pen.put(line.x + 2, line.y, line.width.saturating_sub(2), "no incidents", quiet);
+        return;
+    }
+    pen.put(line.x + 2, line.y, line.width.saturating_sub(2), "SEV WHAT", quiet);
+    let right = line.x + line.width;
+    if has_since(line.width) {
+        pen.put_right(right.saturating_sub(AGE + SINCE), line.y, SINCE, "SINCE", quiet);
+    }
+    pen.put_right(right.saturating_sub(AGE), line.y, AGE, "AGE", quiet);
+}
+
+/// What the rows below are, with the heads of their columns.
+fn records_heading(pen: &mut Pen<'_>, columns: &Columns, line: Area) {
+    let quiet = pen.theme.quiet();
+    pen.put_start(line.x + 2, line.y, columns.name + LEFT - 3, "slow spans (records, no alarms)", quiet);
     let mut x = line.x + LEFT + columns.name;
     for (width, head) in [(columns.now, "P99"), (TIMES, "xNORM"), (columns.share, "n of m"), (AGE, "AGE")] {
         pen.put_right(x, line.y, width, head, quiet);
@@ -110,7 +167,45 @@ fn heads(pen: &mut Pen<'_>, columns: &Columns, line: Area) {
     }
 }
 
-fn alert(pen: &mut Pen<'_>, app: &App, entry: &Entry, columns: &Columns, line: Area, base: Style, now: Timestamp) {
+fn incident(pen: &mut Pen<'_>, app: &App, incident: &Incident, line: Area, base: Style, now: Timestamp) {
+    let unfolded = app.view.alerts.unfolded_incidents.contains(&incident.id);
+    let fold = if unfolded { glyphs::UNFOLDED } else { glyphs::FOLDED };
+    pen.put(line.x + 1, line.y, 1, fold, pen.theme.quiet());
+    pen.put(line.x + 3, line.y, 2, &incident.severity.to_string(), pen.theme.severity(incident.severity).patch(base));
+    let right = line.x + line.width;
+    let since = if has_since(line.width) { SINCE } else { 0 };
+    let room = line.width.saturating_sub(LEFT + since + AGE + 1);
+    let fits = pen.width(&incident.title) <= room;
+    let title = if fits { &incident.title } else { wording::short_title(&incident.title) };
+    pen.put_start(line.x + LEFT, line.y, room, title, base);
+    pen.put_right(right.saturating_sub(AGE + since), line.y, since, &wording::time_of_day(incident.onset), base);
+    let age = if incident.is_open() { wording::age(now.since(incident.onset)) } else { "over".to_owned() };
+    pen.put_right(right.saturating_sub(AGE), line.y, AGE, &age, base);
+}
+
+/// `S1 03:12:40Z order-matcher:order.match, self time`: one rung of the ladder of onsets.
+fn alert(pen: &mut Pen<'_>, alert: &Alert, line: Area, base: Style, now: Timestamp) {
+    pen.put(line.x + 5, line.y, 2, &alert.severity.to_string(), pen.theme.severity(alert.severity).patch(base));
+    let right = line.x + line.width;
+    let x = pen.put(line.x + 8, line.y, SINCE, &wording::time_of_day(alert.onset), base) + 1;
+    let kind = format!(", {}", alert.kind);
+    let kind = if line.width >= 50 { kind } else { String::new() };
+    let room = right.saturating_sub(x + AGE + 1);
+    let subject = room.saturating_sub(pen.width(&kind));
+    let x = pen.put(x, line.y, subject, &alert.subject.to_string(), base);
+    pen.put_start(x, line.y, right.saturating_sub(x + AGE), &kind, base);
+    let age = if alert.is_open() { wording::age(now.since(alert.onset)) } else { "over".to_owned() };
+    pen.put_right(right.saturating_sub(AGE), line.y, AGE, &age, base);
+}
+
+fn arithmetic(pen: &mut Pen<'_>, alert: &Alert, line: Area) {
+    let text = wording::arithmetic(alert);
+    let room = line.width.saturating_sub(8);
+    let text = if pen.width(&text) <= room { text } else { text.replace(" expected", " exp.") };
+    pen.put_start(line.x + 8, line.y, room, &text, pen.theme.quiet());
+}
+
+fn record(pen: &mut Pen<'_>, app: &App, entry: &Entry, columns: &Columns, line: Area, base: Style, now: Timestamp) {
     let view = &entry.view;
     let unfolded = app.view.alerts.unfolded.contains(&view.key);
     let fold = if unfolded { glyphs::UNFOLDED } else { glyphs::FOLDED };

@@ -15,8 +15,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: Timestamp) {
     }
     let lines = analysis::lines(app, usize::from(area.body.width), now);
     let end = lines.len().saturating_sub(usize::from(area.body.height));
-    let top = app.view.analysis_top.map_or(end, |top| top.min(end));
-    text(pen, &lines[top..], area.body);
+    text(pen, &lines[app.analysis_top(end)..], area.body);
 }
 
 pub fn text(pen: &mut Pen<'_>, lines: &[TextLine], area: Area) {

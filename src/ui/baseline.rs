@@ -8,7 +8,7 @@ use super::{charts, glyphs};
 use crate::app::layout::{Area, Pane, PaneArea};
 use crate::app::{App, wording, wrap};
 use crate::domain::{Level, Micros, Severity};
-use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationState};
+use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts};
 
 const TABLE: u16 = 4;
 const SHAPES: u16 = 4;
@@ -80,13 +80,17 @@ fn waiting(app: &App) -> &'static str {
     if app.baseline_key().is_some() {
         "Loading this baseline."
     } else if app.alerts.is_known() || app.topics.services.get().is_some() {
-        "Select an alert or a service to see what is normal for it."
+        "Select a row or a service to see what is normal for it."
     } else {
         "Waiting for the first poll."
     }
 }
 
 fn verdict(app: &App, width: u16) -> Vec<String> {
+    if let Some(alert) = app.alerts.selected_alert(&app.view.alerts).filter(|_| app.view.trace.is_none()) {
+        let text = format!("{} because {}", alert.severity, wording::arithmetic(alert));
+        return wrap(&text, usize::from(width), 3);
+    }
     match app.selected_anomaly() {
         Some(anomaly) if Some(&anomaly.key) == app.baseline_key() => {
             wrap(&wording::verdict(anomaly), usize::from(width), 3)
@@ -314,7 +318,18 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
             )),
             PanelLine::plain("The baselines in use stay until it is done; esc cancels."),
         ],
-        Some(RecalculationState::Done { took, generation, keys, samples, changed, compared, largest, .. }) => {
+        Some(RecalculationState::Done {
+            how,
+            took,
+            generation,
+            keys,
+            samples,
+            changed,
+            compared,
+            largest,
+            alerts,
+            ..
+        }) => {
             let moved = format!(
                 "{} of {} moved their p99 by more than 10%",
                 wording::count(u64::from(*changed)),
@@ -322,11 +337,17 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
             );
             let (keys, samples) = (wording::plural(u64::from(*keys), "key"), wording::plural(*samples, "sample"));
             let mut lines = vec![
-                PanelLine::heading(format!("Recalculated: generation {generation} in use")),
+                PanelLine::heading(wording::recalculated(*how, *generation)),
                 PanelLine::plain(format!("{keys}, {samples}, {took}")),
                 PanelLine::plain(moved),
             ];
             lines.extend(largest.iter().take(6).map(changed_cell));
+            lines.extend(rejudged(alerts));
+            lines.push(PanelLine::plain(match how {
+                RecalculationKind::Applied => "u takes it back",
+                RecalculationKind::Rehearsed => "r applies it",
+                RecalculationKind::TakenBack => "u applies it again",
+            }));
             lines
         }
         Some(RecalculationState::Cancelled) => {
@@ -335,6 +356,24 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
         Some(RecalculationState::Failed(why)) => vec![PanelLine::heading(format!("Recalculation failed: {why}"))],
         Some(RecalculationState::Never | RecalculationState::Running { .. }) | None => Vec::new(),
     }
+}
+
+/// What it means for the alerts of the last seven days.
+fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
+    let RejudgedAlerts { stand, vanish, unclear, vanished } = alerts;
+    let all = stand + vanish + unclear;
+    if all == 0 {
+        return vec![PanelLine::plain("no alerts in the last 7 days to judge again")];
+    }
+    let alerts = wording::plural(u64::from(all), "alert");
+    let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} cannot be told");
+    let mut lines = vec![PanelLine::plain(text)];
+    lines.extend(vanished.iter().map(|alert| PanelLine {
+        heading: false,
+        text: format!("  {} {}  {}  ", wording::clock(alert.onset), alert.severity, alert.kind),
+        name: alert.subject.to_string(),
+    }));
+    lines
 }
 
 fn changed_cell(cell: &ChangedCell) -> PanelLine {
@@ -346,6 +385,17 @@ fn changed_cell(cell: &ChangedCell) -> PanelLine {
 /// The short form where panes are tabs: what the selected row of a list is about.
 pub fn detail(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: crate::domain::Timestamp) {
     let view = shown(app);
+    if !app.view.led_by_services
+        && let Some(incident) = app.alerts.selected_incident(&app.view.alerts)
+    {
+        if let Some(title) = area.title {
+            let name = format!("Incident {}", incident.incident.id.0);
+            pen.rule(title, &name, Style::new(), "", pen.theme.quiet());
+        }
+        let body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(2), ..area.body };
+        let lines = crate::app::analysis::lines(app, usize::from(body.width), now);
+        return super::analysis::text(pen, &lines, body);
+    }
     if let Some(title) = area.title {
         let name = app.baseline_key().map(wording::key).unwrap_or_default();
         let right = view.map_or_else(String::new, |view| view.bucket.to_string());

@@ -44,7 +44,9 @@ fn filter_line(pen: &mut Pen<'_>, app: &App, line: &LineInput, keys: Area) -> u1
     let width = (keys.width / 2).max(20).min(keys.width.saturating_sub(2));
     let mut x = pen.put(keys.x + 1, keys.y, 2, "/ ", pen.theme.heading());
     x = input(pen, line, x, keys.y, width.saturating_sub(3));
-    let count = format!("  {} of {} alerts", app.alerts.shown(), app.alerts.open().count());
+    let alerts = &app.alerts;
+    let (shown, all) = (alerts.shown() + alerts.shown_records(), alerts.open().count() + alerts.records().len());
+    let count = format!("  {shown} of {all}");
     pen.put_start(x, keys.y, (keys.x + keys.width).saturating_sub(x), &count, pen.theme.quiet()) + 2
 }
 
@@ -66,7 +68,11 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let rows = || TABLE.iter().filter(|row| row.applies(place)).filter_map(|row| row.footer.map(|word| (row, word)));
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
-            let word = if row.action == Action::Leave && app.view.trace.is_some() { "back" } else { word };
+            let word = if row.action == Action::Leave && (app.view.trace.is_some() || app.view.why.is_some()) {
+                "back"
+            } else {
+                word
+            };
             (row.short_label(), word, matches!(row.action, Action::OpenHelp | Action::Leave))
         })
         .collect();

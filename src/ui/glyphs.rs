@@ -17,6 +17,8 @@ pub const CRITICAL: char = '━';
 pub const GUTTER: &str = "│";
 pub const CUT: char = '…';
 pub const MARK: char = '╵';
+/// Digits of an exponent, 0 to 9.
+const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
 fn twin(c: char) -> Option<&'static str> {
     Some(match c {
@@ -38,12 +40,13 @@ fn twin(c: char) -> Option<&'static str> {
         '▇' => "*",
         '█' => "#",
         '╵' => "'",
+        '×' => "x",
         // One column like its twin, so that wrapped text keeps its lines; "s" would read as seconds.
         'σ' => "z",
         '↑' => "up",
         '↓' => "down",
-        '←' => "left",
-        '→' => "right",
+        '←' => "<-",
+        '→' => "->",
         _ => return None,
     })
 }
@@ -55,7 +58,17 @@ pub fn ascii(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
+    let mut raised = false;
     for c in text.chars() {
+        let power = RAISED.iter().position(|digit| *digit == c);
+        if power.is_some() && !raised {
+            out.push('^');
+        }
+        raised = power.is_some();
+        if let Some(digit) = power {
+            out.push_str(&digit.to_string());
+            continue;
+        }
         match twin(c) {
             _ if c.is_ascii() => out.push(c),
             Some(twin) => out.push_str(twin),
@@ -77,5 +90,6 @@ mod tests {
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
         }
         assert_eq!(ascii("é漢e\u{301}"), "???e");
+        assert_eq!(ascii("1 in 8×10³⁸, a → b"), "1 in 8x10^38, a -> b");
     }
 }

@@ -13,6 +13,7 @@ mod services;
 mod settings;
 mod theme;
 mod trace;
+mod why;
 
 pub use settings::{Choice, Settings};
 
@@ -44,6 +45,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         help::draw(pen, app, view, layout.screen);
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size));
+    } else if let Some(cursor) = &app.view.why {
+        why::draw(pen, app, cursor, layout.screen);
     } else {
         dashboard(pen, app, &layout, now);
     }
@@ -82,7 +85,7 @@ fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area) {
         .filter(|(_, count)| *count > 0)
         .map(|(severity, count)| format!("{severity} {}", wording::count(count as u64)))
         .collect();
-    let counts = if counts.is_empty() { "no alerts".to_owned() } else { counts.join(" ") };
+    let counts = if counts.is_empty() { "no incidents".to_owned() } else { counts.join(" ") };
     let text = format!("{counts}; at least 40x10 shows more");
     let width = pen.width(&text).min(screen.width);
     pen.put_start(screen.x + (screen.width - width) / 2, screen.y + screen.height / 2, width, &text, Style::new());

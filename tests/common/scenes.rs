@@ -36,7 +36,6 @@ pub fn slow_mondays(per_second: f64, from: u64, to: u64) {
     let watched = watch(&mut learnt, &exchange, fifth);
     assert!(watched.incidents.is_empty(), "a habit is no incident:\n{watched}");
     let watched = watch(&mut plain, &exchange, fifth);
-    println!("without hours of the week:\n{watched}");
     let slow = after(MONDAY, 28 * DAY + 9 * HOUR, 28 * DAY + 10 * HOUR + 60);
     assert!(watched.incidents.iter().any(|(incident, _)| slow.contains(incident.raised)), "{watched}");
     // What has nothing to do with Mondays says the same with and without: on Tuesday neither alarms.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use spanwatch::demo::Planned;
 use spanwatch::domain::{Anomaly, AnomalyId, TraceId};
 use spanwatch::messages::{
-    AlertView, Analysis, BackFill, Command, CommandId, CommandKind, RecalculationState, TraceState, UpdateBody,
+    Analysis, BackFill, Command, CommandId, CommandKind, RecalculationState, RecordView, TraceState, UpdateBody,
     WaterfallSpan,
 };
 use spanwatch::monitor::{self, Handle, Parts};
@@ -70,10 +70,10 @@ impl Viewer {
 
 /// Waits until the alert at the top is `order.match` of `service`, SEV1 or SEV2, for a span of the fault. What was
 /// unusual by chance before does not count.
-pub async fn slow_matches(viewer: &mut Viewer, service: &str, fault: Planned) -> (AlertView, Anomaly) {
+pub async fn slow_matches(viewer: &mut Viewer, service: &str, fault: Planned) -> (RecordView, Anomaly) {
     viewer
         .until("alert of the fault", |body| {
-            let UpdateBody::Alerts(alerts) = body else { return None };
+            let UpdateBody::Records(alerts) = body else { return None };
             let top = alerts.first().filter(|top| top.severity.number() <= 2)?;
             let named = &*top.key.service == service && &*top.key.operation == "order.match";
             let mut anomalies = top.anomalies.iter();

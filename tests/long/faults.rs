@@ -6,7 +6,7 @@ use spanwatch::baseline::Generation;
 use spanwatch::demo::{Exchange, Fault, Options, Schedule};
 use spanwatch::domain::{Micros, Severity, TimeWindow, Timestamp, Trace};
 use spanwatch::engine::{Input, Output};
-use spanwatch::messages::{AlertView, UpdateBody};
+use spanwatch::messages::{RecordView, UpdateBody};
 
 use super::learnt::{self, POLL_INTERVAL};
 
@@ -42,7 +42,7 @@ fn found_after(generation: &Arc<Generation>, seed: u64) -> Option<Micros> {
         engine.step(Input::TracesPolled(polled), now);
         let outputs = engine.step(Input::PollEnded(window), now);
         let alerts = outputs.into_iter().find_map(|output| match output {
-            Output::Tell(UpdateBody::Alerts(alerts)) => Some(alerts),
+            Output::Tell(UpdateBody::Records(alerts)) => Some(alerts),
             _ => None,
         });
         if alerts.expect("every poll tells the alerts").first().is_some_and(names_the_culprit) {
@@ -52,7 +52,7 @@ fn found_after(generation: &Arc<Generation>, seed: u64) -> Option<Micros> {
     None
 }
 
-fn names_the_culprit(top: &AlertView) -> bool {
+fn names_the_culprit(top: &RecordView) -> bool {
     Some(&*top.key.service) == Fault::SlowMatcher.culprit() && top.severity.is_at_least(Severity::Sev2)
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use spanwatch::app::{App, Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{
-    Anomaly, AnomalyId, Attributes, HourOfWeek, Level, MetricKind, MetricSample, Micros, Severity, SpanId, SpanKey,
-    SpanKind, Timestamp, TraceId,
+    Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, HourOfWeek, Incident,
+    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanId, SpanKey, SpanKind,
+    Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
 };
 use spanwatch::messages::{
-    AlertView, Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, LearningView,
-    MetricReading, MonitorView, PromptReceipt, RecalculationState, ServiceState, ServiceView, SourceKind, SourceState,
-    SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan,
+    Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
+    MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView, RejudgedAlerts,
+    ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody,
+    WaterfallSpan, WhyView,
 };
 
 /// Friday 20 November 2026, 03:12:44 UTC.
@@ -65,7 +67,8 @@ impl Stage {
         stage.tell(UpdateBody::Monitor(monitor()));
         stage.tell(UpdateBody::Learning(learning()));
         stage.tell(UpdateBody::Services(calm_services()));
-        stage.tell(UpdateBody::Alerts(Vec::new()));
+        stage.tell(UpdateBody::Incidents(Vec::new()));
+        stage.tell(UpdateBody::Records(Vec::new()));
         stage.tell(UpdateBody::Baseline(Box::new(baseline(&wallet(), false))));
         stage
     }
@@ -74,8 +77,16 @@ impl Stage {
     pub fn incident(size: (u16, u16)) -> Self {
         let mut stage = Self::calm(size);
         stage.tell(UpdateBody::Services(slow_services()));
-        stage.tell(UpdateBody::Alerts(alerts()));
+        stage.tell(UpdateBody::Incidents(incidents()));
+        stage.tell(UpdateBody::Records(alerts()));
         stage.tell(UpdateBody::Baseline(Box::new(baseline(&matcher(), true))));
+        stage
+    }
+
+    /// Slow spans as on any good day, and no incident.
+    pub fn records(size: (u16, u16)) -> Self {
+        let mut stage = Self::calm(size);
+        stage.tell(UpdateBody::Records(alerts()));
         stage
     }
 
@@ -101,7 +112,8 @@ impl Stage {
             ..learning()
         }));
         stage.tell(UpdateBody::Services(Vec::new()));
-        stage.tell(UpdateBody::Alerts(Vec::new()));
+        stage.tell(UpdateBody::Incidents(Vec::new()));
+        stage.tell(UpdateBody::Records(Vec::new()));
         stage
     }
 
@@ -270,9 +282,9 @@ fn alert(
     judged: u32,
     times: f64,
     anomalies: Vec<Anomaly>,
-) -> AlertView {
+) -> RecordView {
     let z = anomalies.iter().map(|anomaly| anomaly.z).fold(0.0, f64::max);
-    AlertView {
+    RecordView {
         key: key.clone(),
         severity,
         first: ago(secs),
@@ -288,7 +300,142 @@ fn alert(
     }
 }
 
-pub fn alerts() -> Vec<AlertView> {
+fn numbers(n: u64, k: u64, expected: f64, threshold: Option<u64>, log10_chance: f64, secs: u64) -> Arithmetic {
+    Arithmetic {
+        window: TimeWindow::new(ago(480 + secs), ago(480)),
+        n,
+        k,
+        expected,
+        threshold: threshold.map(ms),
+        log10_chance,
+        log10_alpha: -6.92,
+        samples: 5_204,
+        level: Some(Level::HourOfWeek),
+        rho: 0.021,
+    }
+}
+
+fn alert_of(id: u64, severity: Severity, secs: u64, subject: Subject, kind: AlertKind, numbers: Arithmetic) -> Alert {
+    Alert {
+        id: AlertId(id),
+        incident: IncidentId(41),
+        subject,
+        kind,
+        severity,
+        onset: ago(secs),
+        raised: ago(secs - 25),
+        last_seen: ago(6),
+        closed: None,
+        worst: numbers,
+        detail: String::new(),
+        exemplars: vec![worst().id.trace],
+    }
+}
+
+/// The matcher is slow and felt by two others; another service failed for a while and recovered.
+pub fn incidents() -> Vec<IncidentView> {
+    use Severity::{Sev1, Sev2, Sev3};
+    let edge = Subject::Edge { caller: "exchange-api".into(), callee: "order-matcher".into() };
+    let alerts = vec![
+        alert_of(
+            7,
+            Sev1,
+            524,
+            Subject::Key(matcher()),
+            AlertKind::SelfTime,
+            numbers(19, 19, 0.02, Some(790), -38.4, 20),
+        ),
+        alert_of(8, Sev2, 504, edge, AlertKind::SelfTime, numbers(41, 34, 0.4, Some(480), -21.7, 60)),
+        alert_of(9, Sev3, 464, Subject::Key(wallet()), AlertKind::Errors, numbers(61, 8, 0.3, None, -7.2, 60)),
+    ];
+    let suspect = |service: &str, operation: Option<&str>, explains, evidence: &str| Suspect {
+        service: service.into(),
+        operation: operation.map(Into::into),
+        callee: None,
+        score: 1.2,
+        explains,
+        evidence: vec![evidence.to_owned()],
+    };
+    let incident = Incident {
+        id: IncidentId(41),
+        title: "order-matcher (order.match) is slow; 2 other services feel it".to_owned(),
+        severity: Sev1,
+        onset: ago(524),
+        raised: ago(499),
+        last_seen: ago(6),
+        closed: None,
+        alerts: alerts.iter().map(|alert| alert.id).collect(),
+        suspects: vec![
+            suspect("order-matcher", Some("order.match"), Some(0.91), "34 of 41 calls slow at order-matcher"),
+            suspect("exchange-api", None, Some(0.04), "34 of 41 calls slow at exchange-api → order-matcher"),
+        ],
+        counterfactual: Some(Counterfactual {
+            root: wallet(),
+            requests: 41,
+            observed: ms(2_910),
+            without: ms(470),
+            normal: ms(432),
+        }),
+        services: ["order-matcher", "exchange-api", "crypto-wallet"].map(Into::into).to_vec(),
+    };
+    let mut over = incident.clone();
+    over.id = IncidentId(40);
+    over.title = "notifier (email enqueue) fails".to_owned();
+    over.severity = Sev3;
+    (over.onset, over.raised, over.closed) = (ago(2_900), ago(2_870), Some(ago(1_800)));
+    over.alerts = Vec::new();
+    over.suspects.clear();
+    over.counterfactual = None;
+    over.services = vec!["notifier".into()];
+    vec![
+        IncidentView { incident, alerts, exemplars: vec![worst()] },
+        IncidentView { incident: over, alerts: Vec::new(), exemplars: Vec::new() },
+    ]
+}
+
+/// The same with names that a terminal would obey, or that are wider than they are long.
+pub fn hostile_incidents() -> Vec<IncidentView> {
+    let mut incidents = incidents();
+    incidents[0].incident.title = "evil\u{1b}[2J (取引所\u{202e}) is slow; \u{9b}31m".to_owned();
+    incidents[0].alerts[0].subject = Subject::Node("取引所\u{7}の注文を照合する処理はとても長い名前を持つ".into());
+    incidents[0].alerts[1].detail = "\u{1b}]0;title\u{7}".to_owned();
+    incidents
+}
+
+/// The arithmetic of the matcher's alert at its worst window.
+pub fn why() -> WhyView {
+    let tested = |severity, secs, n, k, expected, threshold, chance, obstacle| Tested {
+        severity,
+        arithmetic: numbers(n, k, expected, threshold, chance, secs),
+        obstacle,
+    };
+    use Severity::{Sev1, Sev2, Sev3};
+    let small = Obstacle::SmallExcess { excess: 0.031, needs: 0.05 };
+    let own = vec![
+        tested(Sev1, 20, 19, 19, 0.02, Some(790), -38.4, None),
+        tested(Sev2, 20, 19, 19, 0.1, Some(480), -31.0, None),
+        tested(Sev3, 20, 19, 19, 0.4, Some(286), -25.0, None),
+        tested(Sev1, 60, 41, 1, 0.04, Some(790), -1.4, Some(Obstacle::TooFew { needs: 2 })),
+        tested(Sev3, 60, 41, 3, 0.4, Some(286), -1.6, Some(Obstacle::LikelyByChance)),
+        tested(Sev3, 300, 208, 9, 2.6, Some(286), -2.9, Some(small)),
+        tested(Sev3, 900, 611, 14, 7.4, Some(286), -1.4, Some(small)),
+    ];
+    let kind =
+        |kind, samples, pooled, tested| KindTested { kind, detail: String::new(), samples, needs: 20, pooled, tested };
+    let none = vec![tested(Sev3, 20, 0, 0, 0.0, None, 0.0, Some(Obstacle::Empty))];
+    WhyView {
+        subject: Subject::Key(matcher()),
+        at: ago(480),
+        oldest: ago(900),
+        kinds: vec![
+            kind(AlertKind::SelfTime, 5_204, None, own),
+            kind(AlertKind::Duration, 1_204, Some((Subject::Node("order-matcher".into()), 5_000)), none),
+            kind(AlertKind::Errors, 3, None, Vec::new()),
+        ],
+    }
+}
+
+pub fn alerts() -> Vec<RecordView> {
     use Severity::{Sev1, Sev2, Sev3, Sev4, Sev5};
     let one = |key: &SpanKey, n, severity, duration, z| vec![anomaly(key, n, severity, duration, z, 100 + n * 7)];
     let redis = SpanKey::new("exchange-api", "redis GET", SpanKind::Client);
@@ -488,14 +635,16 @@ pub fn huge_trace(id: TraceId, spans: u64) -> TraceView {
     TraceView { trace: id, state }
 }
 
-pub fn recalculated() -> RecalculationState {
+pub fn recalculated(how: RecalculationKind) -> RecalculationState {
     let cell = |key: SpanKey, day, hour, before, after| ChangedCell {
         key,
         bucket: HourOfWeek::new(day, hour),
         p99_before: ms(before),
         p99_after: ms(after),
     };
+    let vanished = vec![incidents().remove(0).alerts.remove(2)];
     RecalculationState::Done {
+        how,
         at: NOW,
         took: ms(6_100),
         generation: 13,
@@ -508,11 +657,12 @@ pub fn recalculated() -> RecalculationState {
             cell(exchange(), 2, 15, 420, 340),
             cell(SpanKey::new("crypto-wallet", "btc.transfer", SpanKind::Server), 3, 2, 1_210, 1_340),
         ],
+        alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished },
     }
 }
 
 /// A name that a terminal would obey, and one that is wider than it is long.
-pub fn hostile_alerts() -> Vec<AlertView> {
+pub fn hostile_alerts() -> Vec<RecordView> {
     let names: [(&str, &str); 4] = [
         ("evil\u{1b}[2J\u{202e}svc", "GET\u{7}\n/\u{200b}\u{9b}31m"),
         ("取引所", "注文を照合する処理はとても長い名前を持つことがあります"),
