@@ -246,7 +246,7 @@ fn an_alert_that_changes_is_one_alert_and_survives_a_restart() {
         store.record_incident(&Incident { closed: None, ..incident(4, day(1), Severity::Sev1, &["cart"]) }).unwrap();
     }
     let store = open(dir.path());
-    assert_eq!(store.alerts(&Query::default()).unwrap(), [worse.clone()]);
+    assert_eq!(store.alerts(&Query::default()).unwrap(), std::slice::from_ref(&worse));
     let closed = store.close_left_open().unwrap();
     assert_eq!((closed.alerts, closed.incidents), (1, 1));
     assert_eq!((closed.last_alert, closed.last_incident), (AlertId(1), IncidentId(4)));

@@ -137,7 +137,7 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(key, place)| (key.to_owned(), place.to_owned())));
         let loaded = crate::config::load(entries).unwrap_err().to_string();
-        assert!(loaded.contains("f.toml:6: maintenance[1].days = [] is not allowed"), "{loaded}");
+        assert!(loaded.contains("f.toml:4: maintenance[1].days = [] is not allowed"), "{loaded}");
     }
 
     #[test]
