@@ -25,6 +25,8 @@ pub struct KeyStructure {
     /// Calls whose parent never arrived.
     pub orphans: u64,
     pub errors: u64,
+    /// Traces that showed here first and whose root had not come when they settled.
+    pub rootless: u64,
     /// Traces that begin here.
     pub roots: u64,
     /// Σ of their end-to-end time, and the longest.
@@ -107,6 +109,7 @@ impl KeyStructure {
         self.entries += other.entries;
         self.orphans += other.orphans;
         self.errors += other.errors;
+        self.rootless += other.rootless;
         self.roots += other.roots;
         self.end_to_end_us = self.end_to_end_us.saturating_add(other.end_to_end_us);
         self.longest_us = self.longest_us.max(other.longest_us);

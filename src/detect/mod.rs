@@ -9,6 +9,7 @@ mod paths;
 mod rates;
 mod rejudge;
 mod ring;
+mod rules;
 mod settings;
 mod shapes;
 pub mod trace;
@@ -20,6 +21,7 @@ pub use incidents::{Book, Change};
 pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
 pub use rejudge::{Rejudged, rejudge};
+pub use rules::{Comparison, Quantity, Rule};
 pub use settings::Settings;
 pub use watch::{Finding, SubjectId, TrackId, WINDOWS, Watch};
 

@@ -1,10 +1,10 @@
 //! How often things are called: far more, far less, or not at all when they should be.
 
 use crate::baseline::{Generation, KeyBaseline, Spread};
-use crate::domain::{AlertKind, Calendar, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{AlertKind, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
 
 use super::chance;
-use super::watch::{Finding, KeyWatch, SubjectId, Test, Watch};
+use super::watch::{Finding, SubjectId, Test, Watch};
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
 const ENOUGH_HISTORY: Micros = Micros::from_secs(86_400);
@@ -19,6 +19,8 @@ const LOW: f64 = 0.5;
 const TOGETHER: f64 = 0.8;
 /// Expected calls from which a service's lowness says anything.
 const TELLING: f64 = 8.0;
+/// By how much more a rate may vary that is guessed from other days: working days and weekends differ.
+const GUESS: f64 = 5.0;
 /// Fewer calls are no surge.
 const LEAST_SURGE: u64 = 10;
 /// Regular means: on that share of all days, within a minute.
@@ -30,8 +32,8 @@ const LATE: Micros = Micros::from_secs(150);
 const EARLY: Micros = Micros::from_secs(90);
 const MINUTES_OF_DAY: i64 = 1_440;
 
-/// Calls a second in an hour of the week.
-fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> f64 {
+/// Calls a second in an hour of the week, and whether that hour itself says so; else a wider level guesses.
+fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
     let sum = |belongs: &dyn Fn(HourOfWeek) -> bool| {
         HourOfWeek::all().filter(|other| belongs(*other)).fold((0u64, 0u64), |(calls, seconds), other| {
             let at = other.index();
@@ -39,29 +41,14 @@ fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> 
             (calls, seconds + u64::from(generation.watched_s.get(at).copied().unwrap_or(0)))
         })
     };
-    let own = sum(&|other| other == bucket);
+    let at = |of: &[u32]| u64::from(of.get(bucket.index()).copied().unwrap_or(0));
+    let own = (at(&baseline.week_samples), at(&generation.watched_s));
     let hour = || sum(&|other| other.hour() == bucket.hour());
-    let answer = [own].into_iter().chain([hour()]).find(|(_, seconds)| *seconds >= ENOUGH_OF_AN_HOUR_S);
-    let (calls, seconds) = answer.unwrap_or_else(|| sum(&|_| true));
-    calls as f64 / seconds.max(1) as f64
-}
-
-/// What is expected of one subject, looked up once an hour.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Expected {
-    bucket: Option<HourOfWeek>,
-    per_s: f64,
-}
-
-impl KeyWatch {
-    /// Calls a second that are usual in this hour.
-    fn expected(&mut self, generation: &Generation, bucket: HourOfWeek) -> f64 {
-        if self.rate.bucket != Some(bucket) {
-            let per_s = self.durations_baseline().map_or(0.0, |baseline| rate(baseline, generation, bucket));
-            self.rate = Expected { bucket: Some(bucket), per_s };
-        }
-        self.rate.per_s
-    }
+    let knows = |(_, seconds): &(u64, u64)| *seconds >= ENOUGH_OF_AN_HOUR_S;
+    let own_knows = knows(&own);
+    let wider = || Some(hour()).filter(knows).unwrap_or_else(|| sum(&|_| true));
+    let (calls, seconds) = if own_knows { own } else { wider() };
+    (calls as f64 / seconds.max(1) as f64, own_knows)
 }
 
 /// Calls of a subject and what was expected, over the windows of a test.
@@ -69,47 +56,53 @@ struct Calls {
     subject: SubjectId,
     spread: Spread,
     samples: u64,
+    /// A wider level stands in for an hour of the week that was hardly watched.
+    guessed: bool,
     /// By window.
     counted: Vec<(u64, f64)>,
 }
 
 impl Watch {
     /// Tests how often entries are called: of each service together, and each by itself.
-    pub(super) fn test_rates(&mut self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn test_rates(&self, test: &Test, tell: &mut dyn FnMut(Finding)) {
         if self.generation.watched() < ENOUGH_HISTORY {
             return;
         }
         let windows: Vec<TimeWindow> = test.windows().collect();
-        let generation = std::sync::Arc::clone(&self.generation);
         let mut services: Vec<Calls> = (0..self.services.len() as u32)
             .map(|service| {
                 let subject = SubjectId::Node(service);
                 let spread = self.groups.get(&subject).map(|group| group.calls).unwrap_or_default();
-                Calls { subject, spread, samples: 0, counted: vec![(0, 0.0); windows.len()] }
+                Calls { subject, spread, samples: 0, guessed: false, counted: vec![(0, 0.0); windows.len()] }
             })
             .collect();
         let mut keys: Vec<Calls> = Vec::new();
-        for (number, key) in self.keys.iter_mut().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+        for (number, key) in self.keys.iter().enumerate().filter(|(_, key)| key.structure.is_entry()) {
+            let Some(baseline) = key.durations_baseline() else { continue };
+            let mut guessed = false;
             let counted: Vec<(u64, f64)> = windows
                 .iter()
                 .map(|window| {
                     let mut expected = 0.0;
                     for part in hours(*window) {
-                        let bucket = calendar.bucket(UtcHour::of(part.from));
-                        expected += key.expected(&generation, bucket) * part.length().0 as f64 / 1e6;
+                        let bucket = self.calendar.bucket(UtcHour::of(part.from));
+                        let (per_s, known) = rate(baseline, &self.generation, bucket);
+                        expected += per_s * part.length().0 as f64 / 1e6;
+                        guessed |= !known;
                     }
                     (key.errors.ring.sum(*window).n, expected)
                 })
                 .collect();
             if let Some(service) = services.get_mut(key.service as usize) {
                 service.samples += key.samples;
+                service.guessed |= guessed;
                 for ((n, expected), (more, usual)) in service.counted.iter_mut().zip(&counted) {
                     *n += more;
                     *expected += usual;
                 }
             }
             let subject = SubjectId::Key(number as u32);
-            keys.push(Calls { subject, spread: key.calls, samples: key.samples, counted });
+            keys.push(Calls { subject, spread: key.calls, samples: key.samples, guessed, counted });
         }
         for (at, window) in windows.iter().enumerate() {
             let telling =
@@ -136,7 +129,7 @@ impl Watch {
             *n += key.errors.ring.sum(window).n;
             for part in hours(window) {
                 let bucket = self.calendar.bucket(UtcHour::of(part.from));
-                *expected += rate(baseline, &self.generation, bucket) * part.length().0 as f64 / 1e6;
+                *expected += rate(baseline, &self.generation, bucket).0 * part.length().0 as f64 / 1e6;
             }
         }
         let kind = |service: u32| {
@@ -164,11 +157,12 @@ impl Watch {
     }
 
     /// Tests what comes at its times of the day, every day.
-    pub(super) fn test_absence(&self, test: &Test, calendar: &Calendar, tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn test_absence(&self, test: &Test, tell: &mut dyn FnMut(Finding)) {
         let days = self.generation.watched().0 as f64 / 86_400e6;
         if days < LEAST_DAYS || self.is_paused(test) {
             return;
         }
+        let calendar = self.calendar;
         let now = test.at().saturating_sub(LATE);
         let minute = calendar.minute_of_day(now);
         for (number, key) in self.keys.iter().enumerate() {
@@ -236,7 +230,7 @@ fn hours(window: TimeWindow) -> impl Iterator<Item = TimeWindow> {
 impl Calls {
     fn test(&self, at: usize, window: TimeWindow, test: &Test, paused: bool, tell: &mut dyn FnMut(Finding)) {
         let Some((n, expected)) = self.counted.get(at).copied() else { return };
-        let dispersion = self.spread.dispersion();
+        let dispersion = self.spread.dispersion() * if self.guessed { GUESS } else { 1.0 };
         let (kind, severity, log10_chance) = if n as f64 > SURGE * expected && n >= LEAST_SURGE && expected > 0.0 {
             (AlertKind::Surge, Severity::Sev2, chance::log10_rate_at_least(n, expected, dispersion))
         } else if (n as f64) < SILENCE * expected && !paused {

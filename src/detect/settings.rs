@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Broken, Micros};
 
+use super::rules::Rule;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -16,11 +18,19 @@ pub struct Settings {
     pub kept_severe_per_hour: u32,
     /// SEV3 to SEV5 anomalies kept per span key and hour.
     pub kept_mild_per_hour: u32,
+    /// Limits that a person set, beside what is learnt. None by default.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { false_alerts_per_week: 1.0, alert_memory_s: 900, kept_severe_per_hour: 50, kept_mild_per_hour: 5 }
+        Self {
+            false_alerts_per_week: 1.0,
+            alert_memory_s: 900,
+            kept_severe_per_hour: 50,
+            kept_mild_per_hour: 5,
+            rules: Vec::new(),
+        }
     }
 }
 
@@ -36,6 +46,7 @@ impl Settings {
         ]
         .into_iter()
         .flatten()
+        .chain(self.rules.iter().enumerate().filter_map(|(place, rule)| rule.broken(place)))
         .collect()
     }
 

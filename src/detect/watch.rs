@@ -11,7 +11,6 @@ use crate::domain::{
 use super::chance;
 use super::observation::{Observation, Observed, Place};
 use super::paths::Paths;
-use super::rates::Expected;
 use super::ring::{Counts, Ring};
 use super::settings::Settings;
 use super::shapes::Shapes;
@@ -36,6 +35,8 @@ pub(super) const LEAST_ERRORS: u64 = 5;
 pub(super) const ERRORS_TIMES: f64 = 3.0;
 /// How few quiet calls say that a subject is quiet.
 const QUIET_CALLS: u64 = 5;
+/// However fast requests are, one that takes less is not stuck.
+const SHORTEST_STUCK: Micros = Micros::from_secs(10);
 /// Where fewer than one in that many calls began a trace, one that does has lost its context.
 const RARELY: u64 = 50;
 /// What one odd value must exceed the largest ever learnt by, besides being unlikely.
@@ -182,7 +183,6 @@ pub(super) struct KeyWatch {
     pub(super) orphans: Track,
     /// How its calls a minute vary.
     pub(super) calls: Spread,
-    pub(super) rate: Expected,
     /// When its newest call began.
     pub(super) last_call: Option<Timestamp>,
     calls_before: Option<u64>,
@@ -377,14 +377,13 @@ impl Watch {
         found.into_values().collect()
     }
 
-    /// The tests of windows that end `at`, and begin at `since` at the earliest.
+    /// What one round of tests at this moment goes by.
     pub(super) fn round(&self, at: Timestamp, since: Timestamp) -> Test {
-        let knows_a_week = self.generation.watched() >= WEEK;
-        Test { at, since, log10_alpha: self.log10_alpha, knows_a_week }
+        Test { at, since, log10_alpha: self.log10_alpha, knows_a_week: self.generation.watched() >= WEEK }
     }
 
     /// One round of all tests.
-    pub(super) fn tests(&mut self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
+    pub(super) fn tests(&self, test: &Test, mut tell: &mut dyn FnMut(Finding)) {
         for (subject, group) in &self.groups {
             test.times(*subject, AlertKind::SelfTime, &group.own, group.samples, &mut tell);
             test.errors(*subject, &group.errors, group.samples, &mut tell);
@@ -403,9 +402,62 @@ impl Watch {
                 key.shapes.test(subject, &key.errors.ring, test, &self.keys, &mut tell);
             }
         }
-        let calendar = self.calendar;
-        self.test_absence(test, &calendar, &mut tell);
-        self.test_rates(test, &calendar, &mut tell);
+        self.test_absence(test, tell);
+        self.test_rates(test, tell);
+    }
+
+    /// How long a request may take before it counts as stuck: half again the longest learnt. `None` while too few are
+    /// known.
+    #[must_use]
+    pub fn longest(&self) -> Option<Micros> {
+        let roots = self.keys.iter().filter(|key| key.structure.roots >= LEAST_SAMPLES);
+        let longest = roots.map(|key| key.structure.longest_us).max()?;
+        Some(Micros((EXTREME_TIMES * longest as f64) as u64).max(SHORTEST_STUCK))
+    }
+
+    /// Tests requests whose root has not come: by the key that showed first, when each began.
+    pub fn test_in_flight(&self, at: Timestamp, in_flight: &BTreeMap<u32, Vec<Timestamp>>) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let Some(since) = self.since.filter(|_| !in_flight.is_empty()) else { return found };
+        let test = self.round(at, since);
+        for (number, began) in in_flight {
+            let Some(key) = self.keys.get(*number as usize).filter(|key| key.structure.calls >= LEAST_SAMPLES) else {
+                continue;
+            };
+            let window = TimeWindow::new(since.max(at - WINDOWS.last().copied().unwrap_or_default()), at);
+            let k = began.iter().filter(|began| window.contains(**began)).count() as u64;
+            let n = key.errors.ring.sum(window).n.max(k);
+            if k < LEAST_HITS {
+                continue;
+            }
+            let calls = key.structure.calls;
+            let p = (key.structure.rootless as f64 + 0.5) / (calls as f64 + 1.0);
+            let rho = Spread::default().rho(p);
+            let log10_chance = chance::log10_at_least(k, n, p, chance::concentration(rho, calls));
+            if log10_chance >= self.log10_alpha {
+                continue;
+            }
+            let subject = SubjectId::Node(key.service);
+            let ring = &key.errors.ring;
+            let numbers = (n, k);
+            let mut finding = test.finding(
+                subject,
+                AlertKind::InFlight,
+                Severity::Sev2,
+                window,
+                numbers,
+                p,
+                calls,
+                rho,
+                log10_chance,
+                true,
+                ring,
+            );
+            finding.onset = began.iter().copied().min().unwrap_or(at);
+            finding.detail = format!("begun at {} and not finished", key.key.operation);
+            found.push(finding);
+        }
+        found
     }
 
     /// Calls of a track's subject in the last minute: whether its silence about a finding says anything.
@@ -518,7 +570,6 @@ impl KeyWatch {
             origins: Track::default(),
             orphans: Track::default(),
             calls: Spread::default(),
-            rate: Expected::default(),
             last_call: None,
             calls_before: None,
             extreme: None,
@@ -547,7 +598,6 @@ impl KeyWatch {
         self.duration.spread = spread(Facet::Duration);
         self.errors.spread = spread(Facet::Errors);
         self.calls = spread(Facet::Calls);
-        self.rate = Expected::default();
         self.shapes.use_structure(&self.structure);
     }
 

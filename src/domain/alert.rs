@@ -265,6 +265,15 @@ impl Alert {
     #[must_use]
     pub fn arithmetic(&self) -> String {
         let Arithmetic { n, k, expected, threshold, log10_chance, window, .. } = self.worst;
+        if self.kind == AlertKind::Threshold {
+            return format!("{} at {}", self.detail, self.subject);
+        }
+        if self.kind == AlertKind::Absence {
+            return format!(
+                "{} {}, and it did not come; it never missed on as many days as are known",
+                self.subject, self.detail
+            );
+        }
         let seconds = window.length().secs();
         let seen = match (self.kind, threshold) {
             (AlertKind::Surge | AlertKind::Silence, _) => format!("{n} calls"),

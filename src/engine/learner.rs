@@ -64,6 +64,9 @@ impl Learner {
             }
             self.call(span, children);
         }
+        if let Some(first) = observed.spans.first().filter(|first| observed.root.is_none() && first.fresh) {
+            self.calls.entry(first.key).or_default().counts.rootless += 1;
+        }
         self.path(observed);
     }
 

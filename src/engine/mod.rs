@@ -8,6 +8,7 @@ mod learner;
 mod live;
 mod observe;
 mod offline;
+mod rules;
 mod traces;
 mod views;
 
@@ -29,6 +30,7 @@ use self::cases::Cases;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
+use self::rules::Rules;
 use self::traces::{SettledTrace, Traces};
 
 /// What the engine is told.
@@ -139,9 +141,10 @@ pub struct Engine {
     released: Timestamp,
     history: Learner,
     watch: Watch,
+    rules: Rules,
     book: Book,
-    cases: Cases,
     metrics: Metrics,
+    cases: Cases,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -202,9 +205,10 @@ impl Engine {
             pending: BTreeMap::new(),
             released: Timestamp::default(),
             watch: Watch::new(detect.clone(), baseline.calendar()),
+            rules: Rules::default(),
             book: Book::default(),
-            cases: Cases::default(),
             metrics: Metrics::default(),
+            cases: Cases::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -329,6 +333,10 @@ impl Engine {
 
     fn judge_trace(&mut self, trace: Trace, now: Timestamp, out: &mut Vec<Output>) {
         let fresh = self.traces.admit(&trace, now);
+        if let Some(first) = fresh.first().and_then(|at| trace.spans.get(*at)) {
+            let key = self.keys.index(&first.key);
+            self.traces.note_first(trace.id, first, key);
+        }
         if fresh.len() == trace.spans.len()
             && let Some(root) = trace.root()
         {
@@ -350,6 +358,10 @@ impl Engine {
     fn judge_complete(&mut self, trace: &Trace, now: Timestamp, out: &mut Vec<Output>) {
         for span in &trace.spans {
             let key = self.keys.index(&span.key);
+            // Nobody looks at the last hour here, but rules do.
+            if !self.detect.rules.is_empty() {
+                self.keys.count(key, span);
+            }
             self.judge_span(trace.id, span, key, now, out);
         }
         let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
@@ -459,7 +471,11 @@ impl Engine {
             return;
         }
         self.judged_to = Some(at);
-        let findings = self.watch.findings(at);
+        let mut findings = self.watch.findings(at);
+        findings.extend(self.rules.findings(&self.detect.rules, &self.keys, at));
+        let (traces, limit) = (&self.traces, self.watch.longest());
+        let in_flight = limit.map_or_else(BTreeMap::new, |limit| traces.in_flight(now.saturating_sub(limit)));
+        findings.extend(self.watch.test_in_flight(at, &in_flight));
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
         self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);

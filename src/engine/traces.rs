@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::baseline::{Settled, Sketch};
-use crate::domain::{Micros, SpanId, TimeWindow, Timestamp, Trace, TraceId};
+use crate::domain::{Micros, Span, SpanId, TimeWindow, Timestamp, Trace, TraceId};
 
 /// A trace that has settled, and which of its spans have not settled before.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,9 @@ struct Seen {
     settled: bool,
     /// When it seemed to begin as its spans were first learnt from live polls, by this run or an earlier one.
     learnt: Option<Timestamp>,
+    has_root: bool,
+    /// The key of the span that came first, and when that began.
+    first: Option<(Timestamp, u32)>,
     /// Its place in the queue of what is to happen next: settling, then forgetting.
     due: Timestamp,
 }
@@ -131,6 +134,8 @@ impl Traces {
             trace: None,
             settled: false,
             learnt: None,
+            has_root: false,
+            first: None,
             due: Timestamp(i64::MIN),
         });
         self.due.remove(&(seen.due, trace.id));
@@ -139,6 +144,7 @@ impl Traces {
             self.lag.observe(span.start, span.end());
             seen.start = seen.start.min(span.start);
             seen.end = seen.end.max(span.end());
+            seen.has_root |= span.parent.is_none();
         }
         seen.spans.extend(fresh.iter().map(|(id, _)| *id));
         seen.spans.sort_unstable();
@@ -149,6 +155,27 @@ impl Traces {
         let mut positions: Vec<usize> = fresh.into_iter().map(|(_, at)| at).collect();
         positions.sort_unstable();
         positions
+    }
+
+    /// Remembers where a trace showed first: that is what is known of it until its root comes.
+    pub fn note_first(&mut self, trace: TraceId, span: &Span, key: u32) {
+        if let Some(seen) = self.seen.get_mut(&trace)
+            && seen.first.is_none_or(|(start, _)| span.start < start)
+        {
+            seen.first = Some((span.start, key));
+        }
+    }
+
+    /// Traces that began before a moment and whose root has not come, by the key that showed first.
+    #[must_use]
+    pub fn in_flight(&self, before: Timestamp) -> BTreeMap<u32, Vec<Timestamp>> {
+        let mut found: BTreeMap<u32, Vec<Timestamp>> = BTreeMap::new();
+        for seen in self.seen.values().filter(|seen| !seen.has_root) {
+            if let Some((start, key)) = seen.first.filter(|(start, _)| *start < before) {
+                found.entry(key).or_default().push(start);
+            }
+        }
+        found
     }
 
     /// Leaves a trace here until it settles. Spans that end after `latest` come from a wrong clock, and would put samples
@@ -227,7 +254,19 @@ impl Traces {
             spans.sort_unstable();
             let due = now + REMEMBER_RESTORED;
             let learnt = Some(start);
-            let seen = Seen { start, end, spans, waiting: Vec::new(), trace: None, settled: true, learnt, due };
+            let seen = Seen {
+                start,
+                end,
+                spans,
+                waiting: Vec::new(),
+                trace: None,
+                settled: true,
+                learnt,
+                // What an earlier run had settled is not waited for.
+                has_root: true,
+                first: None,
+                due,
+            };
             self.seen.insert(trace, seen);
             self.due.insert((due, trace));
         }
