@@ -13,7 +13,8 @@ use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
 use spanwatch::domain::{MetricKind, Micros, TimeWindow, Timestamp};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
-    AnalysisState, BackFill, CommandKind, Outcome, RecalculationState, SourceKind, SourceState, TraceState, UpdateBody,
+    AnalysisState, BackFill, CommandKind, Outcome, RecalculationKind, RecalculationState, SourceKind, SourceState,
+    TraceState, UpdateBody,
 };
 use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::sources::jaeger::{self, Jaeger};
@@ -134,6 +135,23 @@ async fn a_cancelled_analysis_says_so_and_a_recalculation_tells_its_outcome() {
         .await;
     assert_eq!(outcome, Some(Outcome::Accepted));
     assert!(generation >= 2);
+    let orders = [
+        (CommandKind::RehearseRecalculation, RecalculationKind::Rehearsed, generation + 1),
+        (CommandKind::TakeBackRecalculation, RecalculationKind::TakenBack, generation - 1),
+        (CommandKind::TakeBackRecalculation, RecalculationKind::TakenBack, generation),
+    ];
+    for (order, kind, number) in orders {
+        viewer.send(order);
+        let told = viewer
+            .until("its outcome", |body| match body {
+                UpdateBody::Recalculation(RecalculationState::Done { how, generation, .. }) if *how == kind => {
+                    Some(*generation)
+                }
+                _ => None,
+            })
+            .await;
+        assert_eq!(told, number, "{kind:?}");
+    }
     viewer.end().await;
 }
 

@@ -449,6 +449,10 @@ impl App {
             }
         }
         let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
+        if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
+            // The panel says more than that it was asked for.
+            self.view.message = None;
+        }
         if changed
             // One that nobody asked for, at night or after back-fill, takes no room from what is being read.
             && !(self.view.recalculation_open && shown_in_its_pane)

@@ -30,6 +30,9 @@ pub enum Mood {
     Alert(Severity),
 }
 
+/// How the sentence begins when there is nothing to tell.
+const ALL_NORMAL: &str = "All normal";
+
 impl App {
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
@@ -43,7 +46,8 @@ impl App {
             return Status { texts: self.incident_sentences(worst), mood: Mood::Alert(worst.incident.severity) };
         }
         let text = self.learning_sentence().unwrap_or_else(|| self.normal_sentence(now));
-        Status { texts: vec![text], mood: Mood::Calm }
+        let short = text.split_once(": ").filter(|(word, _)| *word == ALL_NORMAL).map(|(word, _)| format!("{word}."));
+        Status { texts: std::iter::once(text).chain(short).collect(), mood: Mood::Calm }
     }
 
     /// `a normal Friday 03h`
@@ -124,8 +128,8 @@ impl App {
                 format!("No spans from {}{more}{since}{rest}", clean(&service.service))
             }
             (None, 0) => format!("{} still learning", wording::plural(learning as u64, "service")),
-            (None, 1) if learning == 0 => format!("All normal: the service is within {}", self.normal_hour()),
-            (None, n) if learning == 0 => format!("All normal: {n} services within {}", self.normal_hour()),
+            (None, 1) if learning == 0 => format!("{ALL_NORMAL}: the service is within {}", self.normal_hour()),
+            (None, n) if learning == 0 => format!("{ALL_NORMAL}: {n} services within {}", self.normal_hour()),
             (None, n) => {
                 format!("{n} of {} services within {}, {learning} learning", services.len(), self.normal_hour())
             }

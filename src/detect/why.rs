@@ -18,7 +18,7 @@ impl Watch {
     /// Every respect in which `subject` is judged, tried with windows that end `at`. What was counted is kept for half
     /// an hour: of earlier windows nothing is known. Empty for a subject that was never seen.
     #[must_use]
-    pub fn why(&mut self, subject: &Subject, at: Timestamp) -> Vec<KindTested> {
+    pub fn why(&self, subject: &Subject, at: Timestamp) -> Vec<KindTested> {
         let Some(id) = self.number_of(subject) else { return Vec::new() };
         let test = self.round(at, self.since.unwrap_or(at));
         let mut kinds = match id {

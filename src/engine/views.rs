@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// The alert test of one subject. Windows end where everything has settled; earlier ones as long as they are whole.
-    pub(super) fn tell_why(&mut self, subject: Subject, at: Option<Timestamp>, now: Timestamp) -> Output {
+    pub(super) fn tell_why(&self, subject: Subject, at: Option<Timestamp>, now: Timestamp) -> Output {
         let newest = self.judged_to.unwrap_or(now);
         let oldest = newest - detect::WINDOWS.last().copied().unwrap_or_default();
         let at = at.map_or(newest, |at| at.clamp(oldest, newest));

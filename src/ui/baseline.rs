@@ -366,7 +366,7 @@ fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
         return vec![PanelLine::plain("no alerts in the last 7 days to judge again")];
     }
     let alerts = wording::plural(u64::from(all), "alert");
-    let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} cannot be told");
+    let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} unclear");
     let mut lines = vec![PanelLine::plain(text)];
     lines.extend(vanished.iter().map(|alert| PanelLine {
         heading: false,
