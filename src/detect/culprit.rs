@@ -37,6 +37,8 @@ const METRIC_ALONE: f64 = 0.1;
 /// Who is silent while its callers are not explains whatever they do instead; traffic that others send explains slowness.
 const SILENT_SCORE: f64 = 2.0;
 const SURGE_SCORE: f64 = 1.0;
+/// What breaks a tie between the ends of an edge.
+const CALLED: f64 = 0.01;
 /// A hair of evidence orders those that have none.
 const TIE: f64 = 1e-4;
 
@@ -128,6 +130,13 @@ impl Watch {
                     score += if score > 0.0 { METRIC_WEIGHT } else { METRIC_ALONE } * weight;
                     clauses.push(words.clone());
                 }
+                // Between the two ends of an edge, the one that is called has to answer.
+                let called = evidence
+                    .iter()
+                    .filter(|e| matches!(e.subject, SubjectId::Edge(_, callee) if callee == number))
+                    .map(Evidence::weight)
+                    .fold(0.0, f64::max);
+                score += CALLED * called;
                 let hair = evidence.iter().filter(|e| e.touches(number)).map(|e| e.z).fold(0.0, f64::max);
                 Suspect {
                     service: service.clone(),
@@ -284,11 +293,16 @@ impl Watch {
 
     /// Where traffic began to be far more or far less than usual.
     fn by_rates(&self, window: TimeWindow) -> BTreeMap<u32, Odd> {
-        let told = |(service, kind, n, expected): (u32, AlertKind, u64, f64)| {
+        let mut told: BTreeMap<u32, Odd> = BTreeMap::new();
+        for (service, kind, key, n, expected) in self.rate_origins(window) {
             let score = if kind == AlertKind::Silence { SILENT_SCORE } else { SURGE_SCORE };
-            (service, Odd { score, new: false, words: format!("{n} calls, {expected:.0} expected"), operation: None })
-        };
-        self.rate_origins(window).into_iter().map(told).collect()
+            let there = told.entry(service).or_default();
+            if score > there.score {
+                let words = format!("{n} calls of {}, {expected:.0} expected", key.key.operation);
+                *there = Odd { score, new: false, words, operation: Some(key.key.operation.clone()) };
+            }
+        }
+        told
     }
 
     fn loudest_operation(&self, service: u32, window: TimeWindow) -> Option<Arc<str>> {

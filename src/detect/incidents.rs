@@ -83,9 +83,12 @@ impl Book {
         findings.sort_by_key(|finding| (finding.onset, finding.track));
         for finding in findings {
             if self.alerts.contains_key(&finding.track) {
+                if !watch.is_going_on(&finding, at) {
+                    continue;
+                }
                 seen.insert(finding.track);
                 changed.extend(self.go_on(at, finding, &mut changes));
-            } else if finding.raises {
+            } else if finding.raises && watch.is_going_on(&finding, at) {
                 seen.insert(finding.track);
                 changed.insert(self.raise(at, finding, watch, &mut changes));
             }
@@ -261,6 +264,7 @@ impl Book {
             let from = alerts.iter().map(|alert| alert.onset).min().unwrap_or(incident.onset);
             let window = TimeWindow::new(from.max(at - LONGEST_EVIDENCE), at);
             incident.suspects = watch.suspects(window, &metrics.support(window));
+            heed(&mut incident.suspects, &alerts);
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));
             incident.counterfactual = culprit.and_then(|service| watch.counterfactual(window, &service));
             incident.title = title(incident, &alerts);
@@ -275,6 +279,30 @@ impl Book {
         self.incidents
             .retain(|running| running.active || running.incident.closed.is_some_and(|closed| at.since(closed) <= GAP));
     }
+}
+
+/// What an alert says by itself where no counts over the window show it: the service it is about is suspected.
+fn heed(suspects: &mut [crate::domain::Suspect], alerts: &[&Alert]) {
+    for alert in alerts {
+        let weight = match alert.kind {
+            AlertKind::Absence => 2.0,
+            AlertKind::NewMessage | AlertKind::InFlight => 0.5,
+            AlertKind::Threshold => 0.3,
+            AlertKind::SelfTime | AlertKind::Duration if alert.worst.k == 1 => 0.3,
+            _ => continue,
+        };
+        let service = alert.subject.service();
+        if let Some(suspect) = suspects.iter_mut().find(|suspect| suspect.service == *service) {
+            suspect.score += weight;
+            if suspect.evidence.is_empty() {
+                suspect.evidence.push(alert.arithmetic());
+            }
+            if let (None, Subject::Key(key)) = (&suspect.operation, &alert.subject) {
+                suspect.operation = Some(Arc::clone(&key.operation));
+            }
+        }
+    }
+    suspects.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.service.cmp(&b.service)));
 }
 
 fn services_of(subject: SubjectId, watch: &Watch) -> BTreeSet<u32> {

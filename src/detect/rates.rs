@@ -4,7 +4,7 @@ use crate::baseline::{Generation, KeyBaseline, Spread};
 use crate::domain::{AlertKind, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
 
 use super::chance;
-use super::watch::{Finding, SubjectId, Test, Watch};
+use super::watch::{Finding, KeyWatch, SubjectId, Test, Watch};
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
 const ENOUGH_HISTORY: Micros = Micros::from_secs(86_400);
@@ -21,6 +21,8 @@ const TOGETHER: f64 = 0.8;
 const TELLING: f64 = 8.0;
 /// By how much more a rate may vary that is guessed from other days: working days and weekends differ.
 const GUESS: f64 = 5.0;
+/// log₁₀ of the chance below which an operation's calls count as odd when it is asked where it began.
+const UNLIKELY: f64 = -2.5;
 /// Fewer calls are no surge.
 const LEAST_SURGE: u64 = 10;
 /// Regular means: on that share of all days, within a minute.
@@ -31,6 +33,8 @@ const LEAST_DAYS: f64 = 3.0;
 const LATE: Micros = Micros::from_secs(150);
 const EARLY: Micros = Micros::from_secs(90);
 const MINUTES_OF_DAY: i64 = 1_440;
+/// By how much clocks are put forward and back.
+const CLOCK_CHANGE: Micros = Micros::from_secs(3_600);
 
 /// Calls a second in an hour of the week, and whether that hour itself says so; else a wider level guesses.
 fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
@@ -104,56 +108,64 @@ impl Watch {
             let subject = SubjectId::Key(number as u32);
             keys.push(Calls { subject, spread: key.calls, samples: key.samples, guessed, counted });
         }
-        for (at, window) in windows.iter().enumerate() {
+        let paused = (0..windows.len()).any(|at| {
             let telling =
                 services.iter().filter_map(|s| s.counted.get(at)).filter(|(_, expected)| *expected >= TELLING);
-            let (all, low) = telling
-                .fold((0, 0), |(all, low), (n, expected)| (all + 1, low + usize::from((*n as f64) < LOW * expected)));
-            let paused = all >= 2 && low as f64 >= TOGETHER * f64::from(all as u32);
+            let (all, low) = telling.fold((0u32, 0u32), |(all, low), (n, expected)| {
+                (all + 1, low + u32::from((*n as f64) < LOW * expected))
+            });
+            all >= 2 && f64::from(low) >= TOGETHER * f64::from(all)
+        });
+        for (at, window) in windows.iter().enumerate() {
             for calls in services.iter().chain(&keys) {
                 calls.test(at, *window, test, paused, tell);
             }
         }
     }
 
-    /// Services that are called far more, or far less, than usual in a window, where none that calls them is: in them it
-    /// began. With what they get and what was expected.
-    pub(super) fn rate_origins(&self, window: TimeWindow) -> Vec<(u32, AlertKind, u64, f64)> {
+    /// Operations that are called far more, or far less, than usual in a window, where nothing is so in the services that
+    /// call theirs: with them it began. By service the one that differs most, with what it got and what was expected.
+    pub(super) fn rate_origins(&self, window: TimeWindow) -> Vec<(u32, AlertKind, &KeyWatch, u64, f64)> {
         if self.generation.watched() < ENOUGH_HISTORY {
             return Vec::new();
         }
-        let mut services: Vec<(u64, f64)> = vec![(0, 0.0); self.services.len()];
+        let mut odd: Vec<(u32, AlertKind, &KeyWatch, u64, f64)> = Vec::new();
         for key in self.keys.iter().filter(|key| key.structure.is_entry()) {
             let Some(baseline) = key.durations_baseline() else { continue };
-            let Some((n, expected)) = services.get_mut(key.service as usize) else { continue };
-            *n += key.errors.ring.sum(window).n;
+            let n = key.errors.ring.sum(window).n;
+            let mut expected = 0.0;
             for part in hours(window) {
                 let bucket = self.calendar.bucket(UtcHour::of(part.from));
-                *expected += rate(baseline, &self.generation, bucket).0 * part.length().0 as f64 / 1e6;
+                expected += rate(baseline, &self.generation, bucket).0 * part.length().0 as f64 / 1e6;
+            }
+            let dispersion = key.calls.dispersion();
+            let kind = if (n as f64) < LOW * expected && chance::log10_rate_at_most(n, expected, dispersion) < UNLIKELY
+            {
+                AlertKind::Silence
+            } else if n as f64 > 2.0 * expected && chance::log10_rate_at_least(n, expected, dispersion) < UNLIKELY {
+                AlertKind::Surge
+            } else {
+                continue;
+            };
+            odd.push((key.service, kind, key, n, expected));
+        }
+        let mut origins: Vec<(u32, AlertKind, &KeyWatch, u64, f64)> = Vec::new();
+        for candidate in &odd {
+            let (service, kind, _, n, expected) = *candidate;
+            let caller_is_odd = odd.iter().any(|(caller, other, ..)| {
+                *other == kind && *caller != service && self.calls.contains(&(*caller, service))
+            });
+            if caller_is_odd {
+                continue;
+            }
+            let distance = |n: u64, expected: f64| (n as f64 - expected).abs();
+            match origins.iter_mut().find(|(known, known_kind, ..)| *known == service && *known_kind == kind) {
+                Some(known) if distance(known.3, known.4) < distance(n, expected) => *known = *candidate,
+                Some(_) => {}
+                None => origins.push(*candidate),
             }
         }
-        let kind = |service: u32| {
-            let (n, expected) = services.get(service as usize).copied()?;
-            let n = n as f64;
-            match () {
-                () if expected >= TELLING && n < LOW * expected => Some(AlertKind::Silence),
-                () if n >= LEAST_SURGE as f64 && n > (1.0 + SURGE) / 2.0 * expected => Some(AlertKind::Surge),
-                () => None,
-            }
-        };
-        let began = |service: u32, what| {
-            !self
-                .calls
-                .iter()
-                .any(|(caller, callee)| *callee == service && *caller != service && kind(*caller) == Some(what))
-        };
-        (0..self.services.len() as u32)
-            .filter_map(|service| {
-                let what = kind(service).filter(|what| began(service, *what))?;
-                let (n, expected) = services.get(service as usize).copied()?;
-                Some((service, what, n, expected))
-            })
-            .collect()
+        origins
     }
 
     /// Tests what comes at its times of the day, every day.
@@ -163,7 +175,9 @@ impl Watch {
             return;
         }
         let calendar = self.calendar;
-        let now = test.at().saturating_sub(LATE);
+        // A job that runs by another clock than ours comes an hour earlier or later after ours has changed.
+        let slack = if calendar.has_shifted(test.at()) { CLOCK_CHANGE } else { Micros::ZERO };
+        let now = test.at().saturating_sub(LATE).saturating_sub(slack);
         let minute = calendar.minute_of_day(now);
         for (number, key) in self.keys.iter().enumerate() {
             let minutes = &key.structure.minutes;
@@ -178,8 +192,10 @@ impl Watch {
                 |minute: i64| at(minute - 1) + at(minute) + at(minute + 1) >= REGULAR * days && at(minute) > 0.0;
             let Some(back) = (0..MINUTES_OF_DAY).find(|back| regular(i64::from(minute) - back)) else { continue };
             let due = Timestamp((now.0.div_euclid(60_000_000) - back) * 60_000_000);
-            let came = key.last_call.is_some_and(|last| last >= due.saturating_sub(EARLY));
-            if came || test.since() > due.saturating_sub(EARLY) {
+            let early = due.saturating_sub(EARLY).saturating_sub(slack);
+            let came = key.last_call.is_some_and(|last| last >= early);
+            let in_a_gap = self.gap.is_some_and(|gap| gap.from <= due + LATE && early <= gap.to);
+            if came || in_a_gap || test.since() > early {
                 continue;
             }
             let window = TimeWindow::new(due.saturating_sub(EARLY), test.at());
@@ -204,6 +220,16 @@ impl Watch {
             finding.detail = format!("due at {:02}:{:02}", due / 60, due % 60);
             tell(finding);
         }
+    }
+
+    /// Remembers the newest minute or more in which nothing came from anyone: what was due then may have come unseen.
+    pub(super) fn note_gap(&mut self, at: Timestamp) {
+        let minute = TimeWindow::new(at - Micros::from_secs(60), at);
+        if self.keys.iter().any(|key| key.errors.ring.sum(minute).n > 0) {
+            return;
+        }
+        let from = self.gap.filter(|gap| gap.to >= minute.from).map_or(minute.from, |gap| gap.from);
+        self.gap = Some(TimeWindow::new(from, at));
     }
 
     /// Nothing at all comes: then nobody is absent, the source is.

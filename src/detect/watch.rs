@@ -48,6 +48,8 @@ const EXTREME_TIMES: f64 = 1.5;
 const YOUNG_LOG10_ALPHA: f64 = -3.0;
 const YOUNG: Micros = Micros::from_secs(3_600);
 const WEEK: Micros = Micros::from_secs(604_800);
+/// Before a day is known, most messages are new.
+const DAY: Micros = Micros::from_secs(86_400);
 
 /// What is tested: a subject in one respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -221,6 +223,8 @@ pub struct Watch {
     /// log₁₀ of the chance below which an alert is raised.
     log10_alpha: f64,
     tallied_to: Option<Timestamp>,
+    /// The newest stretch in which nothing came from anyone.
+    pub(super) gap: Option<TimeWindow>,
 }
 
 impl Watch {
@@ -238,6 +242,7 @@ impl Watch {
             since: None,
             log10_alpha: YOUNG_LOG10_ALPHA,
             tallied_to: None,
+            gap: None,
         }
     }
 
@@ -318,7 +323,7 @@ impl Watch {
             group.errors.forget();
         }
         self.paths.clear();
-        (self.since, self.tallied_to) = (None, None);
+        (self.since, self.tallied_to, self.gap) = (None, None, None);
     }
 
     /// Counts a settled trace. `bucket_of` gives the hour of the week of a span's start.
@@ -361,6 +366,7 @@ impl Watch {
     /// Every window that ends at `at` and is less likely than chance explains, by subject and kind; of each the worst.
     pub fn findings(&mut self, at: Timestamp) -> Vec<Finding> {
         self.set_odds();
+        self.note_gap(at);
         let Some(since) = self.since else { return Vec::new() };
         let mut found: BTreeMap<TrackId, Finding> = BTreeMap::new();
         let mut tell = |finding: Finding| {
@@ -397,7 +403,9 @@ impl Watch {
             test.extreme(subject, key, &mut tell);
             test.errors(subject, &key.errors, key.samples, &mut tell);
             test.orphans(subject, key, &mut tell);
-            test.messages(subject, key, &mut tell);
+            if self.generation.watched() >= DAY {
+                test.messages(subject, key, &mut tell);
+            }
             if key.structure.calls >= LEAST_SAMPLES {
                 key.shapes.test(subject, &key.errors.ring, test, &self.keys, &mut tell);
             }
@@ -469,6 +477,30 @@ impl Watch {
             subject => self.groups.get(&subject).map(|group| &group.own.ring),
         };
         ring.is_some_and(|ring| ring.sum(window).n >= QUIET_CALLS)
+    }
+
+    /// Whether a finding is about now: a long window goes on holding what is over. Counts of the last minute say so where
+    /// there are such; the rest is taken at its word.
+    #[must_use]
+    pub fn is_going_on(&self, finding: &Finding, at: Timestamp) -> bool {
+        let TrackId { subject, kind } = finding.track;
+        if finding.arithmetic.window.length() <= CLOSING {
+            return true;
+        }
+        let key = |number: u32| self.keys.get(number as usize);
+        let track = match (kind, subject) {
+            (AlertKind::SelfTime, SubjectId::Key(number)) => key(number).map(|key| &key.own),
+            (AlertKind::Duration, SubjectId::Key(number)) => key(number).map(|key| &key.duration),
+            (AlertKind::Errors, SubjectId::Key(number)) => key(number).map(|key| &key.errors),
+            (AlertKind::SelfTime, _) => self.groups.get(&subject).map(|group| &group.own),
+            (AlertKind::Errors, _) => self.groups.get(&subject).map(|group| &group.errors),
+            _ => None,
+        };
+        track.is_none_or(|track| {
+            let counts = track.ring.sum(TimeWindow::new(at - CLOSING, at));
+            let [.., k] = counts.k;
+            counts.n < QUIET_CALLS || k as f64 / counts.n as f64 - counts.share(2) >= LEAST_EXCESS / 2.0
+        })
     }
 
     #[must_use]

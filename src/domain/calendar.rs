@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Timelike};
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{Micros, Timestamp};
 
 /// Hours since the Unix epoch, UTC: the grain in which samples are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,6 +133,16 @@ impl Calendar {
         let utc = DateTime::from_timestamp(at.secs(), 0).unwrap_or_default();
         let local = utc.with_timezone(&self.zone);
         (local.hour() * 60 + local.minute()) as u16
+    }
+
+    /// Whether the zone's offset changed within the week before `at`, or within the day after it.
+    #[must_use]
+    pub fn has_shifted(&self, at: Timestamp) -> bool {
+        let offset = |at: Timestamp| {
+            let utc = at.secs().div_euclid(60).rem_euclid(1_440);
+            (i64::from(self.minute_of_day(at)) - utc).rem_euclid(1_440)
+        };
+        offset(at) != offset(at - Micros::from_secs(7 * 86_400)) || offset(at) != offset(at + Micros::from_secs(86_400))
     }
 
     #[must_use]

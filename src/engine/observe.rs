@@ -20,6 +20,14 @@ pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys, calendar: &Cale
         shape.rows.iter().map(|row| trace.spans.get(row.span).map_or(0, |span| keys.index(&span.key))).collect();
     let services: Vec<u32> = numbers.iter().map(|number| keys.service_of(*number)).collect();
     let below = Below::of(&shape);
+    // Parents stand before children: whether anything below failed is known from the end backwards.
+    let mut failed_below = vec![false; shape.rows.len()];
+    for (at, row) in shape.rows.iter().enumerate().rev() {
+        let failed = failed_below[at] || trace.spans.get(row.span).is_some_and(|span| span.error);
+        if let Some(parent) = row.parent {
+            failed_below[parent] |= failed;
+        }
+    }
     let has_root = trace.spans.iter().any(|span| span.parent.is_none());
     let mut spans: Vec<Observation> = Vec::with_capacity(shape.rows.len());
     let mut children: Vec<u32> = Vec::new();
@@ -44,11 +52,7 @@ pub fn observe(trace: &Trace, fresh: &[SpanId], keys: &mut Keys, calendar: &Cale
             (Some(callee), SpanKind::Unspecified) if same_service_parent => Place::Edge(callee),
             _ => Place::Node,
         };
-        let child_failed = below
-            .of_row(at)
-            .iter()
-            .any(|child| trace.spans.get(shape.rows[*child as usize].span).is_some_and(|c| c.error));
-        let error_origin = span.error && !child_failed;
+        let error_origin = span.error && !failed_below[at];
         spans.push(Observation {
             key,
             service,
