@@ -173,6 +173,7 @@ pub fn seen(kind: AlertKind, numbers: &Arithmetic) -> String {
         (AlertKind::Surge | AlertKind::Silence | AlertKind::Absence, _) => plural(numbers.n, "call"),
         (AlertKind::Errors | AlertKind::NewMessage, _) => format!("{k} of {n} failed"),
         (AlertKind::SelfTime | AlertKind::Duration, Some(threshold)) => format!("{k} of {n} above {threshold}"),
+        (AlertKind::SelfTime | AlertKind::Duration, None) => format!("{k} of {n} slow"),
         _ => format!("{k} of {n}"),
     }
 }

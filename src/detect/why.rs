@@ -110,7 +110,8 @@ fn times(kind: AlertKind, track: &Track, samples: u64, test: &Test) -> KindTeste
             };
             let obstacle = match () {
                 () if counts.n == 0 => Some(Obstacle::Empty),
-                () if threshold.is_none() => Some(Obstacle::NoLimit),
+                // What is pooled has a limit for each of its keys, and none to show.
+                () if threshold_us.is_some_and(f32::is_infinite) => Some(Obstacle::NoLimit),
                 () if k < LEAST_HITS => Some(Obstacle::TooFew { needs: LEAST_HITS }),
                 () if excess < LEAST_EXCESS => Some(Obstacle::SmallExcess { excess, needs: LEAST_EXCESS }),
                 () if arithmetic.log10_chance >= test.log10_alpha => Some(Obstacle::LikelyByChance),
@@ -161,5 +162,134 @@ fn counted(window: TimeWindow, (n, k): (u64, u64), p: f64, samples: u64, rho: f6
         samples,
         level: None,
         rho,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::{Observation, Observed, Place, Settings};
+    use super::*;
+    use crate::baseline::{self, DayRow, Generation, KeyBuilder, SeriesKey, Slice};
+    use crate::domain::{Calendar, SpanKey, SpanKind, TraceId, UtcHour};
+
+    /// 2026-11-16 03:20 UTC, a Monday.
+    const AT: Timestamp = Timestamp::from_secs(20_773 * 86_400 + 12_000);
+
+    fn key() -> SpanKey {
+        SpanKey::new("cart", "GET /", SpanKind::Server)
+    }
+
+    /// Judges by `learnt` calls of two Mondays, which took 100 to 200 ms.
+    fn watch(learnt: u64) -> Watch {
+        let calendar = Calendar::utc();
+        let mut builder = KeyBuilder::new(calendar);
+        for day in [20_766, 20_759] {
+            let mut slice = Slice::default();
+            (0..learnt / 2).for_each(|i| slice.insert(Micros(100_000 + i * 997 % 100_000), false));
+            let mut row = DayRow::default();
+            row.merge(3, &slice);
+            let mut bytes = Vec::new();
+            row.encode(&mut bytes);
+            assert!(builder.add_row(day, &bytes));
+        }
+        let baseline = builder.finish(10, &baseline::Settings::default().rules());
+        let series = [(SeriesKey::duration(key()), Arc::new(baseline))].into();
+        let mut watch = Watch::new(Settings::default(), calendar);
+        watch.know([(&key(), 0)].into_iter());
+        watch.use_generation(&Arc::new(Generation { number: 1, series, ..Generation::default() }));
+        watch
+    }
+
+    /// Counts calls of one span each: seconds before [`AT`], duration, whether it failed.
+    fn take(watch: &mut Watch, calls: &[(u64, u64, bool)]) {
+        for (ago, us, error) in calls {
+            let end = AT - Micros::from_secs(*ago);
+            let start = end - Micros(*us);
+            let span = Observation {
+                key: 0,
+                service: 0,
+                start,
+                end,
+                duration: Micros(*us),
+                place: Place::Node,
+                own: Micros(*us),
+                parent: None,
+                children: (0, 0),
+                error: *error,
+                error_origin: *error,
+                message: None,
+                entry: true,
+                root: true,
+                orphan: false,
+                fresh: true,
+            };
+            let observed = Observed {
+                trace: TraceId(1),
+                window: TimeWindow::new(start, end),
+                root: Some(0),
+                minute: None,
+                end_to_end: Micros(*us),
+                spans: vec![span],
+                children: Vec::new(),
+                contributions: Vec::new(),
+            };
+            watch.take(&observed, &mut |at| Calendar::utc().bucket(UtcHour::of(at)));
+        }
+    }
+
+    #[test]
+    fn it_says_how_much_is_missing() {
+        let mut few = watch(12);
+        take(&mut few, &[(300, 900_000, false)]);
+        let told = few.why(&Subject::Key(key()), AT);
+        assert_eq!((told[0].samples, told[0].needs, told[0].is_known()), (12, LEAST_SAMPLES, false));
+        let mut pooled = watch(2_000);
+        take(&mut pooled, &[(300, 900_000, false)]);
+        let told = pooled.why(&Subject::Key(key()), AT);
+        assert_eq!(told[0].pooled, Some((Subject::Node("cart".into()), ENOUGH_ALONE)));
+        let mut one = watch(8_000);
+        take(&mut one, &[(300, 150_000, false), (5, 900_000, false)]);
+        let told = one.why(&Subject::Key(key()), AT);
+        let newest = &told[0].tested[0];
+        assert_eq!((newest.severity, newest.arithmetic.k), (Severity::Sev1, 1));
+        assert_eq!(newest.obstacle, Some(Obstacle::TooFew { needs: LEAST_HITS }));
+        assert_eq!(one.why(&Subject::Node("nobody".into()), AT), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What is explained is what is tested: each finding stands among the trials with its numbers, and a trial without
+        /// an obstacle is a finding.
+        #[test]
+        fn the_explanation_and_the_test_agree(
+            mut calls in prop::collection::vec((0u64..880, prop::sample::select(vec![150_000u64, 260_000, 320_000, 900_000]), prop::bool::weighted(0.2)), 1..120),
+        ) {
+            calls.push((890, 150_000, false));
+            calls.sort_by_key(|(ago, ..)| std::cmp::Reverse(*ago));
+            let mut watch = watch(12_000);
+            take(&mut watch, &calls);
+            let findings = watch.findings(AT);
+            for subject in [Subject::Key(key()), Subject::Node("cart".into())] {
+                let told = watch.why(&subject, AT);
+                for kind in [AlertKind::SelfTime, AlertKind::Errors] {
+                    let found = findings.iter().find(|f| f.raises && f.track.kind == kind && watch.subject(f.track.subject) == subject);
+                    let raised: Vec<&Tested> = told.iter().filter(|t| t.kind == kind && t.detail.is_empty()).flat_map(|t| &t.tested)
+                        .filter(|t| t.obstacle.is_none()).collect();
+                    match found {
+                        Some(found) if found.detail.is_empty() => prop_assert!(
+                            raised.iter().any(|t| t.severity == found.severity && t.arithmetic == found.arithmetic),
+                            "{found:?} is not in {raised:?}"
+                        ),
+                        Some(_) => {}
+                        None => prop_assert!(raised.is_empty(), "{raised:?} was not found"),
+                    }
+                }
+            }
+        }
     }
 }
