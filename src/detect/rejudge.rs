@@ -4,7 +4,7 @@ use crate::baseline::{Cell, Facet, Generation, KeyBaseline, Measure, PERCENTILES
 use crate::domain::{Alert, AlertKind, Arithmetic, Calendar, Subject, UtcHour};
 
 use super::chance;
-use super::watch::{ENOUGH_FOR_P95, ERRORS_TIMES, LEAST_EXCESS, LEAST_SAMPLES};
+use super::watch::{ENOUGH_FOR_P95, ERRORS_TIMES, LEAST_EXCESS, LEAST_HITS, LEAST_SAMPLES};
 
 /// What is known of an alert after the baselines changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Rejudged {
 pub fn rejudge(alert: &Alert, generation: &Generation, calendar: &Calendar) -> Rejudged {
     let numbers = &alert.worst;
     match (alert.kind, &alert.subject) {
+        // One call beyond anything learnt was compared with the largest ever, which is not kept by the alert.
+        (AlertKind::SelfTime | AlertKind::Duration, _) if numbers.k < LEAST_HITS => Rejudged::Unclear,
         (AlertKind::SelfTime | AlertKind::Duration, Subject::Key(key)) => {
             let series = |measure| generation.series.get(&SeriesKey::new(key.clone(), measure));
             let whole = || series(Measure::Duration);
@@ -154,6 +156,7 @@ mod tests {
         assert_eq!(judge(&alert(30, 199_500), 100_000), Rejudged::Stands, "at most a hundredth is expected there");
         let pooled = Alert { subject: Subject::Node("cart".into()), ..alert(30, 400_000) };
         assert_eq!(judge(&pooled, 100_000), Rejudged::Unclear);
+        assert_eq!(judge(&alert(1, 400_000), 100_000), Rejudged::Unclear, "one call alone is another test");
         let unknown =
             Alert { subject: Subject::Key(SpanKey::new("cart", "x", SpanKind::Server)), ..alert(30, 400_000) };
         assert_eq!(judge(&unknown, 100_000), Rejudged::Unclear);
