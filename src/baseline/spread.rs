@@ -59,7 +59,7 @@ impl Spread {
     }
 
     /// The intra-class correlation ρ of a beta-binomial with mean share `p`, by moments: Var K = n·p·(1−p)·(1+(n−1)·ρ),
-    /// summed over windows. What few windows say is mixed with [`UNKNOWN_RHO`].
+    /// summed over windows. What few windows say is mixed with what is assumed before any are known.
     #[must_use]
     pub fn rho(&self, p: f64) -> f64 {
         let (n, k) = (self.n_squared as f64, self.n_k as f64);

@@ -121,9 +121,7 @@ impl Book {
         if worse {
             open.alert.severity = open.alert.severity.min(finding.severity);
             open.alert.worst = finding.arithmetic;
-            if !finding.detail.is_empty() {
-                open.alert.detail = finding.detail;
-            }
+            open.alert.detail = finding.detail;
         }
         changes.push(Change::AlertChanged(Box::new(open.alert.clone())));
         Some(open.alert.incident)
@@ -164,11 +162,8 @@ impl Book {
         subject: &Subject,
         watch: &Watch,
     ) -> IncidentId {
-        let linked = |touched: &BTreeSet<u32>| {
-            services.iter().any(|a| {
-                touched.iter().any(|b| a == b || watch.calls.contains(&(*a, *b)) || watch.calls.contains(&(*b, *a)))
-            })
-        };
+        let linked =
+            |touched: &BTreeSet<u32>| services.iter().any(|a| touched.iter().any(|b| watch.are_linked(*a, *b)));
         let found = self.incidents.iter_mut().find(|running| linked(&running.touched));
         let running = match found {
             Some(running) => running,

@@ -77,7 +77,7 @@ impl Rule {
             // Measured values are equal when they are written alike.
             Comparison::Eq => ((value - threshold).abs() < 1e-9 * threshold.abs().max(1.0), 1.0),
         };
-        broken.then(|| match ratio {
+        broken.then_some(match ratio {
             ratio if ratio > 2.0 => Severity::Sev1,
             ratio if ratio > 1.5 => Severity::Sev2,
             ratio if ratio > 1.2 => Severity::Sev3,

@@ -479,14 +479,25 @@ impl Watch {
         ring.is_some_and(|ring| ring.sum(window).n >= QUIET_CALLS)
     }
 
+    /// Whether two services are the same, call each other, or are called by, or call, the same one: what is wrong with one is
+    /// felt that far.
+    #[must_use]
+    pub fn are_linked(&self, a: u32, b: u32) -> bool {
+        let calls = |a: u32, b: u32| self.calls.contains(&(a, b)) || self.calls.contains(&(b, a));
+        a == b || calls(a, b) || (0..self.services.len() as u32).any(|between| calls(a, between) && calls(between, b))
+    }
+
     /// Whether a finding is about now: a long window goes on holding what is over. Counts of the last minute say so where
     /// there are such; the rest is taken at its word.
     #[must_use]
     pub fn is_going_on(&self, finding: &Finding, at: Timestamp) -> bool {
         let TrackId { subject, kind } = finding.track;
-        if finding.arithmetic.window.length() <= CLOSING {
+        let length = finding.arithmetic.window.length();
+        if length <= CLOSING {
             return true;
         }
+        // What takes a quarter of an hour to see is not over after a minute without it.
+        let recent = CLOSING.max(Micros(length.0 / 5));
         let key = |number: u32| self.keys.get(number as usize);
         let track = match (kind, subject) {
             (AlertKind::SelfTime, SubjectId::Key(number)) => key(number).map(|key| &key.own),
@@ -497,7 +508,7 @@ impl Watch {
             _ => None,
         };
         track.is_none_or(|track| {
-            let counts = track.ring.sum(TimeWindow::new(at - CLOSING, at));
+            let counts = track.ring.sum(TimeWindow::new(at - recent, at));
             let [.., k] = counts.k;
             counts.n < QUIET_CALLS || k as f64 / counts.n as f64 - counts.share(2) >= LEAST_EXCESS / 2.0
         })
