@@ -2,7 +2,7 @@
 //! in `SPANWATCH_TEST_RCA`. Each of its directories holds one day: `traces/`, `metrics.ndjson.gz`, `meta.json` with the
 //! number of everything that was written, and `faults.json` with the times that are covered.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test that was not run says so")]
 
 use std::collections::HashSet;
