@@ -25,6 +25,9 @@ pub struct KeyStructure {
     /// Calls whose parent never arrived.
     pub orphans: u64,
     pub errors: u64,
+    /// Failed calls below which nothing failed.
+    #[serde(default)]
+    pub origins: u64,
     /// Traces that showed here first and whose root had not come when they settled.
     pub rootless: u64,
     /// Traces that begin here.
@@ -109,6 +112,7 @@ impl KeyStructure {
         self.entries += other.entries;
         self.orphans += other.orphans;
         self.errors += other.errors;
+        self.origins += other.origins;
         self.rootless += other.rootless;
         self.roots += other.roots;
         self.end_to_end_us = self.end_to_end_us.saturating_add(other.end_to_end_us);

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use crate::domain::{AlertKind, Counterfactual, Micros, SpanKey, Suspect, TimeWindow};
 
 use super::observation::Place;
-use super::watch::{SubjectId, Watch};
+use super::subjects::{Group, KeyWatch, SubjectId};
+use super::test::LEAST_SAMPLES;
+use super::watch::Watch;
 
 /// Standard deviations from which a group of calls counts as evidence.
 const SIGNIFICANT: f64 = 4.0;
@@ -19,7 +21,6 @@ const SIGNIFICANT: f64 = 4.0;
 const FULL: f64 = 10.0;
 /// Fewer calls say nothing about a share.
 const LEAST_CALLS: u64 = 3;
-const LEAST_SAMPLES: u64 = 20;
 /// Shapes: from where they count, and where in full.
 const SHAPE_SIGNIFICANT: f64 = 8.0;
 const SHAPE_FULL: f64 = 40.0;
@@ -154,14 +155,14 @@ impl Watch {
     }
 
     fn evidence(&self, window: TimeWindow) -> Vec<Evidence> {
-        let of = |(subject, group): (&SubjectId, &super::watch::Group)| {
+        let of = |(subject, group): (&SubjectId, &Group)| {
             let counts = group.own.ring.sum(window);
             if counts.n < LEAST_CALLS || group.samples < LEAST_SAMPLES {
                 return None;
             }
             let [_, _, k] = counts.k;
             let p = counts.share(2);
-            let z = deviation(k, counts.n, p, group.own.rho(p));
+            let z = deviation(k, counts.n, p, group.own.spread.rho(p));
             let excess = ((k as f64 / counts.n as f64 - p) / (1.0 - p)).clamp(0.0, 1.0);
             Some(Evidence { subject: *subject, excess, z, n: counts.n, k })
         };
@@ -277,7 +278,7 @@ impl Watch {
                 continue;
             }
             let p = (watch.structure.errors as f64 + 0.5) / (watch.structure.calls as f64 + 1.0);
-            let z = deviation(k, n, p, watch.errors.rho(p).min(0.01));
+            let z = deviation(k, n, p, watch.errors.spread.rho(p).min(0.01));
             if z < SIGNIFICANT {
                 continue;
             }
@@ -306,7 +307,7 @@ impl Watch {
     }
 
     fn loudest_operation(&self, service: u32, window: TimeWindow) -> Option<Arc<str>> {
-        let share = |watch: &&super::watch::KeyWatch| {
+        let share = |watch: &&KeyWatch| {
             let counts = watch.own.ring.sum(window);
             let [_, _, k] = counts.k;
             (k as f64 - counts.share(2) * counts.n as f64).max(0.0)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, Micros, Subject, TimeWindow, Timestamp};
 
 use super::metrics::Metrics;
-use super::watch::{Finding, SubjectId, TrackId, Watch};
+use super::subjects::{SubjectId, TrackId};
+use super::test::Finding;
+use super::watch::Watch;
 
 /// Quiet polls in a row that close an alert.
 const QUIET_POLLS: u32 = 3;

@@ -1,10 +1,12 @@
 //! How often things are called: far more, far less, or not at all when they should be.
 
 use crate::baseline::{Generation, KeyBaseline, Spread};
-use crate::domain::{AlertKind, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{AlertKind, Arithmetic, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
 
 use super::chance;
-use super::watch::{Finding, KeyWatch, SubjectId, Test, Watch};
+use super::subjects::{KeyWatch, SubjectId, TrackId};
+use super::test::{Finding, Test};
+use super::watch::Watch;
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
 const ENOUGH_HISTORY: Micros = Micros::from_secs(86_400);
@@ -82,7 +84,7 @@ impl Watch {
             .collect();
         let mut keys: Vec<Calls> = Vec::new();
         for (number, key) in self.keys.iter().enumerate().filter(|(_, key)| key.structure.is_entry()) {
-            let Some(baseline) = key.durations_baseline() else { continue };
+            let Some(baseline) = key.durations.baseline() else { continue };
             let mut guessed = false;
             let counted: Vec<(u64, f64)> = windows
                 .iter()
@@ -131,7 +133,7 @@ impl Watch {
         }
         let mut odd: Vec<(u32, AlertKind, &KeyWatch, u64, f64)> = Vec::new();
         for key in self.keys.iter().filter(|key| key.structure.is_entry()) {
-            let Some(baseline) = key.durations_baseline() else { continue };
+            let Some(baseline) = key.durations.baseline() else { continue };
             let n = key.errors.ring.sum(window).n;
             let mut expected = 0.0;
             for part in hours(window) {
@@ -176,8 +178,8 @@ impl Watch {
         }
         let calendar = self.calendar;
         // A job that runs by another clock than ours comes an hour earlier or later after ours has changed.
-        let slack = if calendar.has_shifted(test.at()) { CLOCK_CHANGE } else { Micros::ZERO };
-        let now = test.at().saturating_sub(LATE).saturating_sub(slack);
+        let slack = if calendar.has_shifted(test.at) { CLOCK_CHANGE } else { Micros::ZERO };
+        let now = test.at.saturating_sub(LATE).saturating_sub(slack);
         let minute = calendar.minute_of_day(now);
         for (number, key) in self.keys.iter().enumerate() {
             let minutes = &key.structure.minutes;
@@ -195,30 +197,33 @@ impl Watch {
             let early = due.saturating_sub(EARLY).saturating_sub(slack);
             let came = key.last_call.is_some_and(|last| last >= early);
             let in_a_gap = self.gap.is_some_and(|gap| gap.from <= due + LATE && early <= gap.to);
-            if came || in_a_gap || test.since() > early {
+            if came || in_a_gap || test.since > early {
                 continue;
             }
-            let window = TimeWindow::new(due.saturating_sub(EARLY), test.at());
+            let window = TimeWindow::new(due.saturating_sub(EARLY), test.at);
             // By the rule of succession: it came on all of these days, so on one in as many it may not.
             let p = 0.5 / (days + 1.0);
-            let mut finding = test.finding(
-                SubjectId::Key(number as u32),
-                AlertKind::Absence,
-                Severity::Sev2,
+            let arithmetic = Arithmetic {
                 window,
-                (0, 0),
-                p,
-                key.samples,
-                0.0,
-                p.log10(),
-                true,
-                &key.errors.ring,
-            );
-            finding.arithmetic.expected = 1.0;
-            finding.onset = due;
-            let due = calendar.minute_of_day(due);
-            finding.detail = format!("due at {:02}:{:02}", due / 60, due % 60);
-            tell(finding);
+                n: 0,
+                k: 0,
+                expected: 1.0,
+                threshold: None,
+                log10_chance: p.log10(),
+                log10_alpha: test.log10_alpha,
+                samples: key.samples,
+                level: None,
+                rho: 0.0,
+            };
+            let time = calendar.minute_of_day(due);
+            tell(Finding {
+                track: TrackId { subject: SubjectId::Key(number as u32), kind: AlertKind::Absence },
+                severity: Severity::Sev2,
+                arithmetic,
+                onset: due,
+                raises: true,
+                detail: format!("due at {:02}:{:02}", time / 60, time % 60),
+            });
         }
     }
 
@@ -234,7 +239,7 @@ impl Watch {
 
     /// Nothing at all comes: then nobody is absent, the source is.
     fn is_paused(&self, test: &Test) -> bool {
-        let window = TimeWindow::new(test.at().saturating_sub(LATE), test.at());
+        let window = TimeWindow::new(test.at.saturating_sub(LATE), test.at);
         self.keys.iter().all(|key| key.errors.ring.sum(window).n == 0)
     }
 }
@@ -264,25 +269,20 @@ impl Calls {
         } else {
             return;
         };
-        let Some(raises) = test.weigh(window, log10_chance) else { return };
-        tell(Finding {
-            track: super::watch::TrackId { subject: self.subject, kind },
-            severity,
-            onset: window.from,
-            raises,
-            detail: String::new(),
-            arithmetic: crate::domain::Arithmetic {
-                window,
-                n,
-                k: n,
-                expected,
-                threshold: None,
-                log10_chance,
-                log10_alpha: test.log10_alpha(),
-                samples: self.samples,
-                level: None,
-                rho: dispersion,
-            },
-        });
+        let arithmetic = Arithmetic {
+            window,
+            n,
+            k: n,
+            expected,
+            threshold: None,
+            log10_chance,
+            log10_alpha: test.log10_alpha,
+            samples: self.samples,
+            level: None,
+            rho: dispersion,
+        };
+        if let Some(finding) = test.weigh(TrackId { subject: self.subject, kind }, severity, arithmetic) {
+            tell(finding);
+        }
     }
 }

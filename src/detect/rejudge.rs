@@ -4,7 +4,8 @@ use crate::baseline::{Cell, Facet, Generation, KeyBaseline, Measure, PERCENTILES
 use crate::domain::{Alert, AlertKind, Arithmetic, Calendar, Subject, UtcHour};
 
 use super::chance;
-use super::watch::{ENOUGH_FOR_P95, ERRORS_TIMES, LEAST_EXCESS, LEAST_HITS, LEAST_SAMPLES};
+use super::subjects::{ENOUGH_FOR_P95, Learnt};
+use super::test::{ERRORS_TIMES, LEAST_EXCESS, LEAST_HITS, LEAST_SAMPLES};
 
 /// What is known of an alert after the baselines changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +48,17 @@ pub fn rejudge(alert: &Alert, generation: &Generation, calendar: &Calendar) -> R
             }
         }
         (AlertKind::Errors, subject) => {
-            let spreads = &generation.structure.spreads;
-            let Some(spread) = spreads.get(&(subject.clone(), Facet::Errors)) else { return Rejudged::Unclear };
-            let samples = spread.n.max(numbers.samples);
-            let p = (spread.k as f64 + 0.5) / (samples as f64 + 1.0);
+            let structure = &generation.structure;
+            let spread = structure.spreads.get(&(subject.clone(), Facet::Errors)).copied().unwrap_or_default();
+            let learnt = match subject {
+                Subject::Key(key) => structure.keys.get(key).map(|known| (known.calls, known.errors)),
+                // Of several keys together only what was watched says which calls failed first.
+                _ => Some((spread.n, spread.k)),
+            };
+            let Some((samples, failed)) = learnt.filter(|(samples, _)| *samples >= LEAST_SAMPLES) else {
+                return Rejudged::Unclear;
+            };
+            let p = Learnt { calls: samples as f64, counted: failed as f64 }.share();
             let share = numbers.k as f64 / numbers.n.max(1) as f64;
             let enough = share - p >= LEAST_EXCESS || share >= ERRORS_TIMES * p;
             let c = chance::concentration(spread.rho(p), samples);

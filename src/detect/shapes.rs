@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::baseline::{ChildSet, KeyStructure, MOST_SHAPES, Spread};
 use crate::domain::{AlertKind, Severity, SpanKey, Timestamp};
 
-use super::chance;
 use super::ring::{Counts, Ring};
-use super::watch::{Finding, KeyWatch, SubjectId, Test};
+use super::subjects::{KeyWatch, SubjectId, TrackId};
+use super::test::{Finding, LEAST_EXCESS, Test, onset};
 
 /// A shape seen in fewer calls than one in fifty is rare: many of them at once are news.
 const RARE: f64 = 0.02;
@@ -19,7 +19,6 @@ const LEAST_RISE: f64 = 0.2;
 const ENOUGH_FOR_A_MIX: u64 = 30;
 /// Two odd calls are one user's retry.
 const LEAST_HITS: u64 = 3;
-const LEAST_EXCESS: f64 = 0.05;
 const USUAL: f64 = 0.02;
 
 /// The shapes of one key.
@@ -107,26 +106,13 @@ impl Shapes {
                 if share < TREBLED * p || !(rare || risen) {
                     continue;
                 }
-                let rho = Spread::default().rho(p);
-                let log10_chance = chance::log10_at_least(k, n, p, chance::concentration(rho, self.calls));
-                let Some(raises) = test.weigh(window, log10_chance) else { continue };
                 let severity = if share >= 0.5 { Severity::Sev2 } else { Severity::Sev3 };
-                let mut finding = test.finding(
-                    subject,
-                    *kind,
-                    severity,
-                    window,
-                    (n, k),
-                    p,
-                    self.calls,
-                    rho,
-                    log10_chance,
-                    raises,
-                    ring,
-                );
-                finding.detail =
-                    which.iter().map(|key| format!("{}:{}", key.service, key.operation)).collect::<Vec<_>>().join(", ");
-                tell(finding);
+                let arithmetic = test.counted(window, (n, k), p, &Spread::default(), self.calls);
+                let Some(finding) = test.weigh(TrackId { subject, kind: *kind }, severity, arithmetic) else {
+                    continue;
+                };
+                let names: Vec<String> = which.iter().map(|key| format!("{}:{}", key.service, key.operation)).collect();
+                tell(Finding { onset: onset(ring, window), detail: names.join(", "), ..finding });
             }
         }
     }

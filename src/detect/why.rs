@@ -1,18 +1,10 @@
 //! The alert test of one subject in full: also where it raises nothing.
 
-use crate::domain::{
-    AlertKind, Arithmetic, KindTested, Micros, Obstacle, Severity, Subject, Tested, TimeWindow, Timestamp,
-};
+use crate::domain::{AlertKind, Arithmetic, KindTested, Obstacle, Subject, Tested, Timestamp};
 
-use super::chance;
-use super::watch::{
-    ENOUGH_ALONE, ERRORS_TIMES, Group, KeyWatch, LEAST_ERRORS, LEAST_EXCESS, LEAST_HITS, LEAST_SAMPLES, SubjectId,
-    Test, Track, Watch, name_of,
-};
-
-/// An excess share of failures from which an alert has this severity; below, both ways to be worth an alert count.
-const ERROR_LIMITS: [(Severity, f64); 3] =
-    [(Severity::Sev1, 0.5), (Severity::Sev2, 0.2), (Severity::Sev3, LEAST_EXCESS)];
+use super::subjects::{ENOUGH_ALONE, Group, KeyWatch, SubjectId, Track, name_of};
+use super::test::{LEAST_SAMPLES, Test};
+use super::watch::{Watch, service_number};
 
 impl Watch {
     /// Every respect in which `subject` is judged, tried with windows that end `at`. What was counted is kept for half
@@ -36,7 +28,7 @@ impl Watch {
                 return;
             }
             let arithmetic = Arithmetic { log10_alpha: test.log10_alpha, ..finding.arithmetic };
-            let obstacle = (arithmetic.log10_chance >= test.log10_alpha).then_some(Obstacle::LikelyByChance);
+            let obstacle = Obstacle::of_chance(&arithmetic);
             let tested = Tested { severity: finding.severity, arithmetic, obstacle };
             match kinds.iter_mut().find(|known| known.kind == kind && known.detail == finding.detail) {
                 Some(known) => known.tested.push(tested),
@@ -54,7 +46,7 @@ impl Watch {
     }
 
     fn number_of(&self, subject: &Subject) -> Option<SubjectId> {
-        let service = |name: &str| self.services.iter().position(|known| **known == *name).map(|at| at as u32);
+        let service = |name: &str| service_number(&self.services, name);
         Some(match subject {
             Subject::Key(key) => SubjectId::Key(self.keys.iter().position(|known| known.key == *key)? as u32),
             Subject::Node(name) => SubjectId::Node(service(name)?),
@@ -72,97 +64,25 @@ impl Watch {
         if key.is_parent {
             kinds.push(times(AlertKind::Duration, &key.duration, key.samples, test));
         }
-        kinds.push(errors(&key.errors, key.samples, test));
+        kinds.push(errors(&key.errors, test));
         kinds
     }
 }
 
 fn group_kinds(group: &Group, test: &Test) -> Vec<KindTested> {
-    vec![times(AlertKind::SelfTime, &group.own, group.samples, test), errors(&group.errors, group.samples, test)]
-}
-
-fn kind_tested(kind: AlertKind, samples: u64, tested: Vec<Tested>) -> KindTested {
-    KindTested { kind, detail: String::new(), samples, needs: LEAST_SAMPLES, pooled: None, tested }
+    vec![times(AlertKind::SelfTime, &group.own, group.samples, test), errors(&group.errors, test)]
 }
 
 fn times(kind: AlertKind, track: &Track, samples: u64, test: &Test) -> KindTested {
-    let mut tested = Vec::new();
-    for window in test.windows().filter(|_| samples >= LEAST_SAMPLES) {
-        let counts = track.ring.sum(window);
-        let rho = track.spread.rho(counts.share(2));
-        for (limit, severity) in [Severity::Sev1, Severity::Sev2, Severity::Sev3].into_iter().enumerate() {
-            let k = counts.k.get(limit).copied().unwrap_or(0);
-            let p = counts.share(limit);
-            let threshold_us = track.limits.and_then(|limits| limits.exceeding.get(limit).map(|e| e.threshold_us));
-            let threshold = threshold_us.filter(|us| us.is_finite()).map(|us| Micros(f64::from(us) as u64));
-            let excess = k as f64 / counts.n.max(1) as f64 - p;
-            let arithmetic = Arithmetic {
-                window,
-                n: counts.n,
-                k,
-                expected: counts.expected.get(limit).copied().unwrap_or(0.0),
-                threshold,
-                log10_chance: chance::log10_at_least(k, counts.n, p, chance::concentration(rho, samples)),
-                log10_alpha: test.log10_alpha,
-                samples,
-                level: track.limits.map(|limits| limits.level),
-                rho,
-            };
-            let obstacle = match () {
-                () if counts.n == 0 => Some(Obstacle::Empty),
-                // What is pooled has a limit for each of its keys, and none to show.
-                () if threshold_us.is_some_and(f32::is_infinite) => Some(Obstacle::NoLimit),
-                () if k < LEAST_HITS => Some(Obstacle::TooFew { needs: LEAST_HITS }),
-                () if excess < LEAST_EXCESS => Some(Obstacle::SmallExcess { excess, needs: LEAST_EXCESS }),
-                () if arithmetic.log10_chance >= test.log10_alpha => Some(Obstacle::LikelyByChance),
-                () => None,
-            };
-            tested.push(Tested { severity, arithmetic, obstacle });
-        }
-    }
-    kind_tested(kind, samples, tested)
+    kind_tested(kind, samples, test.times_tested(track, samples, true).collect())
 }
 
-fn errors(track: &Track, samples: u64, test: &Test) -> KindTested {
-    let spread = track.spread;
-    let p = (spread.k as f64 + 0.5) / (spread.n.max(samples) as f64 + 1.0);
-    let rho = spread.rho(p);
-    let mut tested = Vec::new();
-    for window in test.windows().filter(|_| samples >= LEAST_SAMPLES) {
-        let counts = track.ring.sum(window);
-        let k = counts.k.first().copied().unwrap_or(0);
-        let share = k as f64 / counts.n.max(1) as f64;
-        let excess = share - p;
-        let arithmetic = counted(window, (counts.n, k), p, samples, rho, test);
-        for (severity, needs) in ERROR_LIMITS {
-            let mildest = severity == Severity::Sev3;
-            let enough = excess >= needs || mildest && share >= ERRORS_TIMES * p;
-            let obstacle = match () {
-                () if counts.n == 0 => Some(Obstacle::Empty),
-                () if k < LEAST_ERRORS => Some(Obstacle::TooFew { needs: LEAST_ERRORS }),
-                () if !enough => Some(Obstacle::SmallExcess { excess, needs }),
-                () if arithmetic.log10_chance >= test.log10_alpha => Some(Obstacle::LikelyByChance),
-                () => None,
-            };
-            tested.push(Tested { severity, arithmetic, obstacle });
-        }
-    }
-    kind_tested(AlertKind::Errors, samples, tested)
+fn errors(track: &Track, test: &Test) -> KindTested {
+    kind_tested(AlertKind::Errors, track.learnt.calls as u64, test.errors_tested(track, true).collect())
 }
 
-fn counted(window: TimeWindow, (n, k): (u64, u64), p: f64, samples: u64, rho: f64, test: &Test) -> Arithmetic {
-    Arithmetic {
-        window,
-        n,
-        k,
-        expected: n as f64 * p,
-        threshold: None,
-        log10_chance: chance::log10_at_least(k, n, p, chance::concentration(rho, samples)),
-        log10_alpha: test.log10_alpha,
-        samples,
-        level: None,
-        rho,
-    }
+const fn kind_tested(kind: AlertKind, samples: u64, tested: Vec<Tested>) -> KindTested {
+    KindTested { kind, detail: String::new(), samples, needs: LEAST_SAMPLES, pooled: None, tested }
 }
 
 #[cfg(test)]
@@ -173,8 +93,9 @@ mod tests {
 
     use super::super::{Observation, Observed, Place, Settings};
     use super::*;
-    use crate::baseline::{self, DayRow, Generation, KeyBuilder, SeriesKey, Slice};
-    use crate::domain::{Calendar, SpanKey, SpanKind, TraceId, UtcHour};
+    use crate::baseline::{self, DayRow, Generation, KeyBuilder, KeyStructure, SeriesKey, Slice, Structure};
+    use crate::detect::test::LEAST_HITS;
+    use crate::domain::{Calendar, Micros, Severity, SpanKey, SpanKind, TimeWindow, TraceId, UtcHour};
 
     /// 2026-11-16 03:20 UTC, a Monday.
     const AT: Timestamp = Timestamp::from_secs(20_773 * 86_400 + 12_000);
@@ -239,6 +160,23 @@ mod tests {
             };
             watch.take(&observed, &mut |at| Calendar::utc().bucket(UtcHour::of(at)));
         }
+    }
+
+    #[test]
+    fn failures_as_frequent_as_history_has_them_are_no_news() {
+        let mut watch = watch(12_000);
+        let failing = KeyStructure { calls: 12_000, errors: 1_200, origins: 1_200, ..KeyStructure::default() };
+        let structure = Structure { keys: [(key(), failing)].into(), ..Structure::default() };
+        let learnt = Generation { structure: Arc::new(structure), ..Generation::clone(&watch.generation) };
+        watch.use_generation(&Arc::new(learnt));
+        // One call in ten fails, as ever; no minute of it was watched yet.
+        let calls: Vec<(u64, u64, bool)> = (0..200).rev().map(|i| (i * 4, 150_000, i % 10 == 0)).collect();
+        take(&mut watch, &calls);
+        let errors =
+            |watch: &mut Watch| watch.findings(AT).iter().filter(|f| f.track.kind == AlertKind::Errors).count();
+        assert_eq!(errors(&mut watch), 0);
+        take(&mut watch, &(0..60).rev().map(|ago| (ago, 150_000, true)).collect::<Vec<_>>());
+        assert_eq!(errors(&mut watch), 2, "the key and its service");
     }
 
     #[test]

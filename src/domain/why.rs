@@ -20,6 +20,14 @@ pub enum Obstacle {
     LikelyByChance,
 }
 
+impl Obstacle {
+    /// The chance itself, where it is no smaller than the odds at which an alert is raised.
+    #[must_use]
+    pub fn of_chance(arithmetic: &Arithmetic) -> Option<Self> {
+        (arithmetic.log10_chance >= arithmetic.log10_alpha).then_some(Self::LikelyByChance)
+    }
+}
+
 /// One window tried against the limit of one severity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tested {

@@ -80,6 +80,7 @@ impl Learner {
         calls.counts.entries += u64::from(span.entry);
         calls.counts.orphans += u64::from(span.orphan);
         calls.counts.errors += u64::from(span.error);
+        calls.counts.origins += u64::from(span.error_origin);
         if span.place == Place::Node {
             calls.counts.largest_own_us = calls.counts.largest_own_us.max(span.own.0);
         }
