@@ -123,7 +123,7 @@ fn learn(engine: &mut Engine, scenario: &Scenario, now: Timestamp) {
             row.encode(&mut bytes);
             assert!(builder.add_row(day, &bytes));
         }
-        let made = builder.finish(scenario.baseline.min_samples, &scenario.baseline.rules());
+        let made = builder.finish(&scenario.baseline.rules());
         generation.series.insert(key, Arc::new(made));
     }
     engine.step(Input::GenerationMade(Arc::new(generation)), now);

@@ -85,7 +85,7 @@ impl Monitor {
         };
         for (id, series) in monitor.store.series() {
             monitor.store.read_slices(id, &mut builder).unwrap();
-            let baseline = builder.finish(settings().min_samples, &settings().rules());
+            let baseline = builder.finish(&settings().rules());
             generation.series.insert(series, Arc::new(baseline));
         }
         monitor.store.save_generation(&generation).unwrap();

@@ -134,7 +134,7 @@ fn generation(number: u64, us: u64, operations: &[&str]) -> Generation {
         let mut bytes = Vec::new();
         row.encode(&mut bytes);
         assert!(builder.add_row(20_000, &bytes));
-        let baseline = builder.finish(10, &Settings::default().rules());
+        let baseline = builder.finish(&Settings::default().rules());
         series.insert(SeriesKey::duration(key(operation)), Arc::new(baseline));
     }
     Generation { number, made_at: Timestamp(number as i64), series, ..Generation::default() }
@@ -176,7 +176,7 @@ fn a_generation_comes_back_bit_for_bit() {
         let mut series = BTreeMap::new();
         for (id, key) in store.series() {
             assert_eq!(store.read_slices(id, &mut builder).unwrap(), 0);
-            series.insert(key, Arc::new(builder.finish(10, &Settings::default().rules())));
+            series.insert(key, Arc::new(builder.finish(&Settings::default().rules())));
         }
         made = Generation {
             number: number as u64,

@@ -12,6 +12,19 @@ pub struct CutOffRule {
     pub min_samples: u64,
 }
 
+/// How cells are made of samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellRules {
+    /// Fewest samples that make a cell.
+    pub min_samples: u64,
+    /// SEV1 … SEV5.
+    pub cut_offs: [CutOffRule; 5],
+    /// How much longer than usual a call takes at least that counts for an alert.
+    pub slow_by: Micros,
+    /// What the clocks of the sources cannot tell apart: σ is never taken for smaller.
+    pub clock: Micros,
+}
+
 /// A duration, and the share of calls that the history has above it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exceeding {
@@ -46,23 +59,21 @@ pub struct CutOff {
 /// p50, p90, p95, p99, p99.9.
 pub const PERCENTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
-/// A clock that counts microseconds cannot tell less than this apart.
-const CLOCK_RESOLUTION_US: f64 = 1.0;
 /// Differences below one per cent of the mean are jitter of the machine, even where history was perfectly constant.
 const RELATIVE_FLOOR: f64 = 0.01;
 
 impl Cell {
-    /// The numbers of a merged sketch, its own cut-offs only. `None` below `min_samples`.
+    /// The numbers of a merged sketch, its own cut-offs only. `None` below [`CellRules::min_samples`].
     #[must_use]
-    pub fn of(sketch: &Sketch, level: Level, min_samples: u64, rules: &[CutOffRule; 5]) -> Option<Self> {
-        if sketch.count() < min_samples.max(1) {
+    pub fn of(sketch: &Sketch, level: Level, rules: &CellRules) -> Option<Self> {
+        if sketch.count() < rules.min_samples.max(1) {
             return None;
         }
         let mean_us = sketch.mean_us();
-        let sigma_us = sketch.sigma_us().max(CLOCK_RESOLUTION_US).max(RELATIVE_FLOOR * mean_us);
+        let sigma_us = sketch.sigma_us().max(rules.clock.0 as f64).max(RELATIVE_FLOOR * mean_us);
         let quantile = |q| sketch.quantile(q).unwrap_or(0.0);
-        // What a person would notice: half again as long as the slowest twentieth, and a millisecond more.
-        let floor_us = 1.5 * quantile(0.95) + 1_000.0;
+        // What a person would notice: half again as long as the slowest twentieth, and a little more.
+        let floor_us = 1.5 * quantile(0.95) + rules.slow_by.0 as f64;
         let exceeding = |rule: Option<&CutOffRule>| {
             let own = rule.filter(|rule| sketch.count() >= rule.min_samples).map(|rule| quantile(rule.quantile));
             let threshold_us = own.map_or(f32::INFINITY, |us| sketch.edge_above(us.max(floor_us)) as f32);
@@ -71,7 +82,7 @@ impl Cell {
         };
         let always = CutOffRule { quantile: 0.0, min_samples: 0 };
         // z is monotone in the duration, so the percentile of the deviations is the deviation of the percentile.
-        let cut_offs = rules.map(|rule| {
+        let cut_offs = rules.cut_offs.map(|rule| {
             (sketch.count() >= rule.min_samples)
                 .then(|| CutOff { z: ((quantile(rule.quantile) - mean_us) / sigma_us) as f32, level })
         });
@@ -81,7 +92,7 @@ impl Cell {
             sigma_us,
             percentiles: PERCENTILES.map(|q| quantile(q) as f32),
             cut_offs,
-            exceeding: [exceeding(rules.first()), exceeding(rules.get(1)), exceeding(Some(&always))],
+            exceeding: [exceeding(rules.cut_offs.first()), exceeding(rules.cut_offs.get(1)), exceeding(Some(&always))],
         })
     }
 
@@ -139,29 +150,30 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::Settings;
 
-    const RULES: [CutOffRule; 5] = [
-        CutOffRule { quantile: 0.999, min_samples: 5_000 },
-        CutOffRule { quantile: 0.99, min_samples: 500 },
-        CutOffRule { quantile: 0.95, min_samples: 100 },
-        CutOffRule { quantile: 0.90, min_samples: 50 },
-        CutOffRule { quantile: 0.80, min_samples: 25 },
-    ];
+    fn rules() -> CellRules {
+        Settings::default().rules()
+    }
 
     fn cell(n: u64, level: Level) -> Cell {
         let mut sketch = Sketch::default();
         for i in 0..n {
             sketch.insert(Micros(1_000 + i % 1_000));
         }
-        Cell::of(&sketch, level, 10, &RULES).unwrap()
+        Cell::of(&sketch, level, &rules()).unwrap()
     }
 
     #[test]
     fn too_few_samples_make_no_cell() {
         let mut sketch = Sketch::default();
         (0..9).for_each(|_| sketch.insert(Micros(5)));
-        assert_eq!(Cell::of(&sketch, Level::Global, 10, &RULES), None);
-        assert_eq!(Cell::of(&Sketch::default(), Level::Global, 0, &RULES), None, "nothing is never normal");
+        assert_eq!(Cell::of(&sketch, Level::Global, &rules()), None);
+        assert_eq!(
+            Cell::of(&Sketch::default(), Level::Global, &CellRules { min_samples: 0, ..rules() }),
+            None,
+            "nothing is never normal"
+        );
     }
 
     #[test]
@@ -183,7 +195,7 @@ mod tests {
     fn a_constant_history_has_a_floor_under_sigma() {
         let mut sketch = Sketch::default();
         (0..100).for_each(|_| sketch.insert(Micros(10_000)));
-        let cell = Cell::of(&sketch, Level::Global, 10, &RULES).unwrap();
+        let cell = Cell::of(&sketch, Level::Global, &rules()).unwrap();
         assert_eq!((cell.mean_us, cell.sigma_us), (10_000.0, 100.0));
         assert_eq!(cell.severity(cell.deviation(Micros(10_000))), None);
     }

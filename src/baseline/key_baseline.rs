@@ -2,7 +2,7 @@
 
 use crate::domain::{Calendar, HourOfWeek, Level, UtcHour};
 
-use super::cell::{Cell, CutOffRule};
+use super::cell::{Cell, CellRules};
 use super::sketch::Sketch;
 use super::slice::{Slice, merge_row};
 
@@ -85,7 +85,7 @@ impl KeyBuilder {
     }
 
     /// The baselines of what was added since the last call.
-    pub fn finish(&mut self, min_samples: u64, rules: &[CutOffRule; 5]) -> KeyBaseline {
+    pub fn finish(&mut self, rules: &CellRules) -> KeyBaseline {
         let mut sketches: Vec<Sketch> = vec![Sketch::default(); CELLS - HourOfWeek::COUNT];
         for (bucket, slice) in HourOfWeek::all().zip(&self.week) {
             for level in [Level::HourOfDay, Level::DayOfWeek] {
@@ -104,7 +104,7 @@ impl KeyBuilder {
         let all = self.week.iter().map(|slice| &slice.durations).chain(&sketches);
         let mut cells: Vec<(u8, Cell)> = all
             .enumerate()
-            .filter_map(|(at, sketch)| Cell::of(sketch, level_at(at), min_samples, rules).map(|cell| (at as u8, cell)))
+            .filter_map(|(at, sketch)| Cell::of(sketch, level_at(at), rules).map(|cell| (at as u8, cell)))
             .collect();
         // Wider cells stand later in the list and keep their own cut-offs until they, too, have borrowed: from the
         // widest to the most specific, each sees what the wider ones answer by themselves.
@@ -219,6 +219,8 @@ impl KeyBaseline {
 mod tests {
     use super::super::settings::Settings;
     use super::super::slice::DayRow;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::Micros;
 
@@ -242,7 +244,7 @@ mod tests {
         for (day, bytes) in rows {
             assert!(builder.add_row(*day, bytes));
         }
-        builder.finish(10, &Settings::default().rules())
+        builder.finish(&Settings::default().rules())
     }
 
     #[test]
@@ -277,9 +279,9 @@ mod tests {
     fn a_builder_forgets_the_former_key() {
         let mut builder = KeyBuilder::new(Calendar::utc());
         builder.add_row(MONDAY, &row(&[(3, 12, 1_000)]));
-        let first = builder.finish(10, &Settings::default().rules());
+        let first = builder.finish(&Settings::default().rules());
         builder.add_row(MONDAY, &row(&[(3, 12, 1_000)]));
-        assert_eq!(builder.finish(10, &Settings::default().rules()), first);
+        assert_eq!(builder.finish(&Settings::default().rules()), first);
     }
 
     #[test]
@@ -289,5 +291,43 @@ mod tests {
         let back =
             KeyBaseline::from_cells(baseline.samples, baseline.week_samples.clone(), baseline.week_days.clone(), cells);
         assert_eq!(back, Some(baseline));
+    }
+
+    proptest! {
+        /// Only the order of durations and their ratios count: where a source measures in other units, or a whole system
+        /// is so much slower, the same calls are judged the same.
+        #[test]
+        fn a_power_of_two_scales_every_number_and_no_verdict(
+            samples in proptest::collection::vec(64u64..5_000_000, 30..400),
+            asked in proptest::collection::vec(64u64..20_000_000, 20),
+            doublings in 1u32..8,
+        ) {
+            let rules = CellRules { slow_by: Micros::ZERO, clock: Micros::ZERO, ..Settings::default().rules() };
+            let learn = |scale: u64| {
+                let mut slice = Slice::default();
+                samples.iter().for_each(|us| slice.insert(Micros(us * scale), false));
+                let (mut row, mut bytes) = (DayRow::default(), Vec::new());
+                row.merge(3, &slice);
+                row.encode(&mut bytes);
+                let mut builder = KeyBuilder::new(Calendar::utc());
+                assert!(builder.add_row(MONDAY, &bytes));
+                builder.finish(&rules)
+            };
+            let scale = 1 << doublings;
+            let near = |small: f64, large: f64| (large - small * scale as f64).abs() <= 1e-9 * large.abs();
+            for ((_, small), (_, large)) in learn(1).cells().zip(learn(scale).cells()) {
+                prop_assert!(near(small.mean_us, large.mean_us) && near(small.sigma_us, large.sigma_us));
+                for (small, large) in small.percentiles.iter().zip(large.percentiles) {
+                    prop_assert_eq!(small * scale as f32, large);
+                }
+                for (small, large) in small.exceeding.iter().zip(large.exceeding) {
+                    prop_assert_eq!((small.threshold_us * scale as f32, small.share), (large.threshold_us, large.share));
+                }
+                for us in &asked {
+                    let severity = |cell: &Cell, us| cell.severity(cell.deviation(Micros(us))).map(|(severity, _)| severity);
+                    prop_assert_eq!(severity(small, *us), severity(large, us * scale));
+                }
+            }
+        }
     }
 }

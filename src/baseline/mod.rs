@@ -14,7 +14,7 @@ mod slice;
 mod spread;
 mod structure;
 
-pub use cell::{Cell, CutOff, CutOffRule, Exceeding, PERCENTILES};
+pub use cell::{Cell, CellRules, CutOff, CutOffRule, Exceeding, PERCENTILES};
 pub use generation::{Comparison, Generation, Moved, watched};
 pub use key_baseline::{KeyBaseline, KeyBuilder};
 pub use ledger::{Learnt, Ledger, Settled, gaps, unite, without};

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Broken, Calendar, Micros, Timestamp};
 
-use super::cell::CutOffRule;
+use super::cell::{CellRules, CutOffRule};
+
+/// Trace backends count microseconds.
+const CLOCK: Micros = Micros(1);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +27,8 @@ pub struct Settings {
     pub severity_percentiles: [f64; 5],
     /// Fewest samples with which each of these percentiles is known; below, a wider level lends its deviation.
     pub severity_min_samples: [u64; 5],
+    /// How many milliseconds longer than usual a call takes at least that counts for an alert, on top of half again the slowest twentieth.
+    pub slow_by_ms: f64,
     /// Most operations kept apart in one service; the rest is counted as `service:(other)`.
     pub max_operations_per_service: u32,
     /// Most span keys kept in all.
@@ -51,6 +56,7 @@ impl Default for Settings {
             learn_after_s: 900,
             severity_percentiles: [99.9, 99.0, 95.0, 90.0, 80.0],
             severity_min_samples: [5_000, 500, 100, 50, 25],
+            slow_by_ms: 1.0,
             max_operations_per_service: 500,
             max_keys: 5_000,
             fold_ids: true,
@@ -67,6 +73,7 @@ impl Settings {
             Broken::unless_within("min_samples", self.min_samples, (2, 100_000), "samples", 10),
             Broken::unless_within("max_operations_per_service", self.max_operations_per_service, (1, 100_000), "", 500),
             Broken::unless_within("max_keys", self.max_keys, (1, 100_000), "", 5_000),
+            Broken::unless_within("slow_by_ms", self.slow_by_ms, (0.0, 60_000.0), "milliseconds", 1.0),
             Broken::unless_within("learn_after_s", self.learn_after_s, (0, 86_400), "seconds", 900),
             self.zone_is_known(),
             self.time_is_a_time(),
@@ -149,13 +156,17 @@ impl Settings {
             .unwrap_or(now)
     }
 
-    /// SEV1 … SEV5: percentile and the samples it needs.
     #[must_use]
-    pub fn rules(&self) -> [CutOffRule; 5] {
-        std::array::from_fn(|index| CutOffRule {
-            quantile: self.severity_percentiles.get(index).copied().unwrap_or(100.0) / 100.0,
-            min_samples: self.severity_min_samples.get(index).copied().unwrap_or(u64::MAX),
-        })
+    pub fn rules(&self) -> CellRules {
+        CellRules {
+            min_samples: self.min_samples,
+            cut_offs: std::array::from_fn(|index| CutOffRule {
+                quantile: self.severity_percentiles.get(index).copied().unwrap_or(100.0) / 100.0,
+                min_samples: self.severity_min_samples.get(index).copied().unwrap_or(u64::MAX),
+            }),
+            slow_by: Micros((self.slow_by_ms.max(0.0) * 1e3) as u64),
+            clock: CLOCK,
+        }
     }
 }
 
@@ -178,6 +189,7 @@ mod tests {
             learn_after_s: 90_000,
             severity_percentiles: [80.0, 90.0, 95.0, 99.0, 99.9],
             severity_min_samples: [1, 2, 3, 4, 5],
+            slow_by_ms: f64::NAN,
             max_operations_per_service: 0,
             max_keys: 0,
             fold_ids: true,
@@ -196,6 +208,7 @@ mod tests {
                 "recalculate_at",
                 "severity_min_samples",
                 "severity_percentiles",
+                "slow_by_ms",
                 "zone"
             ]
         );

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::{AlertKind, Counterfactual, Micros, SpanKey, Suspect, TimeWindow};
+use crate::domain::{AlertKind, Counterfactual, Micros, SpanKey, SpanKind, Suspect, TimeWindow};
 
 use super::observation::Place;
-use super::subjects::{Group, KeyWatch, SubjectId};
+use super::shapes::{LEAST_RISE, RARE};
+use super::subjects::{Group, KeyWatch, Learnt, SubjectId};
 use super::test::LEAST_SAMPLES;
 use super::watch::Watch;
 
@@ -24,6 +25,8 @@ const LEAST_CALLS: u64 = 3;
 /// Shapes: from where they count, and where in full.
 const SHAPE_SIGNIFICANT: f64 = 8.0;
 const SHAPE_FULL: f64 = 40.0;
+/// A known shape must at least have doubled: what is suspected need not alarm by itself.
+const DOUBLED: f64 = 2.0;
 /// A known shape that has risen says less than one never seen.
 const RISEN_WEIGHT: f64 = 0.6;
 /// Whom an odd span usually calls and now does not is suspected as well, by less than half.
@@ -88,6 +91,15 @@ struct Odd {
     new: bool,
     words: String,
     operation: Option<Arc<str>>,
+}
+
+impl Odd {
+    /// Takes the other's place if that weighs more.
+    fn rise(&mut self, other: Self) {
+        if other.score > self.score {
+            *self = other;
+        }
+    }
 }
 
 impl Watch {
@@ -203,8 +215,8 @@ impl Watch {
                 let (set, kind, which) = watch.shapes.describe(shape, &self.keys);
                 let p = watch.shapes.share(&set);
                 let share = k as f64 / n as f64;
-                let new = p < 0.02;
-                if !new && (share < p + 0.2 || share < 2.0 * p) {
+                let new = p < RARE;
+                if !new && (share < p + LEAST_RISE || share < DOUBLED * p) {
                     continue;
                 }
                 let z = deviation(k, n, p, 0.0);
@@ -221,23 +233,29 @@ impl Watch {
                         if names.is_empty() { "an odd set of calls" } else { &names }
                     ),
                 };
-                let found = Odd { score, new, words: words.clone(), operation: Some(watch.key.operation.clone()) };
-                let there = odd.entry(watch.service).or_default();
-                if found.score > there.score {
-                    *there = found;
-                }
-                if kind == AlertKind::LostChild {
-                    for callee in self.services_below(&which, watch.service) {
-                        let there = uncalled.entry(callee).or_default();
-                        if UNCALLED_WEIGHT * score > there.score {
-                            *there = Odd {
-                                score: UNCALLED_WEIGHT * score,
-                                new: false,
-                                words: words.clone(),
-                                operation: None,
-                            };
-                        }
-                    }
+                // A span that waits for an answer and has none did ask.
+                let asked = matches!(watch.key.kind, SpanKind::Client | SpanKind::Producer);
+                let callees = if kind == AlertKind::LostChild {
+                    self.services_below(&which, watch.service)
+                } else {
+                    BTreeSet::new()
+                };
+                let unanswered = asked && !callees.is_empty();
+                let (caller, callee) = if unanswered { (UNCALLED_WEIGHT, 1.0) } else { (1.0, UNCALLED_WEIGHT) };
+                let operation = Some(watch.key.operation.clone());
+                odd.entry(watch.service).or_default().rise(Odd {
+                    score: caller * score,
+                    new,
+                    words: words.clone(),
+                    operation,
+                });
+                for service in callees {
+                    uncalled.entry(service).or_default().rise(Odd {
+                        score: callee * score,
+                        new: false,
+                        words: words.clone(),
+                        operation: None,
+                    });
                 }
             }
         }
@@ -248,7 +266,7 @@ impl Watch {
             }
         }
         for (service, found) in uncalled {
-            odd.entry(service).or_insert(found);
+            odd.entry(service).or_default().rise(found);
         }
         odd
     }
@@ -277,17 +295,16 @@ impl Watch {
             if k < 2 || n == 0 {
                 continue;
             }
-            let p = (watch.structure.errors as f64 + 0.5) / (watch.structure.calls as f64 + 1.0);
+            let Learnt { calls, .. } = watch.errors.learnt;
+            let p = Learnt { calls, counted: watch.structure.origins as f64 }.share();
             let z = deviation(k, n, p, watch.errors.spread.rho(p).min(0.01));
             if z < SIGNIFICANT {
                 continue;
             }
             let score = ((k as f64 / n as f64 - p) / (1.0 - p)).clamp(0.0, 1.0).max(0.3) * (z / FULL).min(1.0);
-            let there = failing.entry(watch.service).or_default();
-            if score > there.score {
-                let words = format!("{k} of {n} {} failed first here", watch.key.operation);
-                *there = Odd { score, new: false, words, operation: Some(watch.key.operation.clone()) };
-            }
+            let words = format!("{k} of {n} {} failed first here", watch.key.operation);
+            let operation = Some(watch.key.operation.clone());
+            failing.entry(watch.service).or_default().rise(Odd { score, new: false, words, operation });
         }
         failing
     }
@@ -297,11 +314,9 @@ impl Watch {
         let mut told: BTreeMap<u32, Odd> = BTreeMap::new();
         for (service, kind, key, n, expected) in self.rate_origins(window) {
             let score = if kind == AlertKind::Silence { SILENT_SCORE } else { SURGE_SCORE };
-            let there = told.entry(service).or_default();
-            if score > there.score {
-                let words = format!("{n} calls of {}, {expected:.0} expected", key.key.operation);
-                *there = Odd { score, new: false, words, operation: Some(key.key.operation.clone()) };
-            }
+            let words = format!("{n} calls of {}, {expected:.0} expected", key.key.operation);
+            let operation = Some(key.key.operation.clone());
+            told.entry(service).or_default().rise(Odd { score, new: false, words, operation });
         }
         told
     }

@@ -122,7 +122,7 @@ mod tests {
             row.encode(&mut bytes);
             assert!(builder.add_row(day, &bytes));
         }
-        let baseline = builder.finish(10, &Settings::default().rules());
+        let baseline = builder.finish(&Settings::default().rules());
         let series = [(SeriesKey::duration(key()), Arc::new(baseline))].into();
         Generation { number: 1, series, ..Generation::default() }
     }

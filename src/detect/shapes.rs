@@ -10,11 +10,11 @@ use super::subjects::{KeyWatch, SubjectId, TrackId};
 use super::test::{Finding, LEAST_EXCESS, Test, onset};
 
 /// A shape seen in fewer calls than one in fifty is rare: many of them at once are news.
-const RARE: f64 = 0.02;
+pub(super) const RARE: f64 = 0.02;
 /// A shape that is known must have at least trebled, and by this much of all calls: which of its usual shapes a span has
 /// depends on who calls.
 const TREBLED: f64 = 3.0;
-const LEAST_RISE: f64 = 0.2;
+pub(super) const LEAST_RISE: f64 = 0.2;
 /// The mix of few calls is that of few users.
 const ENOUGH_FOR_A_MIX: u64 = 30;
 /// Two odd calls are one user's retry.

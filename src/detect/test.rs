@@ -20,7 +20,7 @@ pub const LEAST_HITS: u64 = 2;
 /// Below this a baseline's shares are little more than its own samples: it is not tested.
 pub const LEAST_SAMPLES: u64 = 20;
 /// Errors: that many, and a share larger by 5 points or threefold.
-pub const LEAST_ERRORS: u64 = 5;
+pub const LEAST_ERRORS: u64 = 3;
 pub const ERRORS_TIMES: f64 = 3.0;
 /// Severities by what is exceeded, in the order of a cell's limits.
 const LIMITS: [Severity; 3] = [Severity::Sev1, Severity::Sev2, Severity::Sev3];

@@ -117,7 +117,7 @@ mod tests {
             row.encode(&mut bytes);
             assert!(builder.add_row(day, &bytes));
         }
-        let baseline = builder.finish(10, &baseline::Settings::default().rules());
+        let baseline = builder.finish(&baseline::Settings::default().rules());
         let series = [(SeriesKey::duration(key()), Arc::new(baseline))].into();
         let mut watch = Watch::new(Settings::default(), calendar);
         watch.know([(&key(), 0)].into_iter());

@@ -31,7 +31,9 @@ impl Broken {
         unit: &str,
         good: T,
     ) -> Option<Self> {
-        (value < least || value > most).then(|| {
+        // What is not a number is within nothing.
+        let within = value >= least && value <= most;
+        (!within).then(|| {
             Self::new(
                 key,
                 value,

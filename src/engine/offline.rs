@@ -100,7 +100,7 @@ impl Offline {
                 row.encode(&mut bytes);
                 builder.add_row(*day, &bytes);
             }
-            let baseline = builder.finish(self.settings.min_samples, &rules);
+            let baseline = builder.finish(&rules);
             if baseline.samples > 0 {
                 generation.series.insert(series.clone(), Arc::new(baseline));
             }

@@ -78,7 +78,7 @@ impl Job {
                 return Ok(None);
             }
             damaged += self.store.read_slices(*id, &mut builder)?;
-            let baseline = builder.finish(self.settings.min_samples, &rules);
+            let baseline = builder.finish(&rules);
             if baseline.samples > 0 {
                 generation.series.insert(key.clone(), Arc::new(baseline));
             }

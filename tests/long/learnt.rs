@@ -39,7 +39,7 @@ pub fn generation(exchange: &Exchange, window: TimeWindow) -> Arc<Generation> {
             row.encode(&mut bytes);
             assert!(builder.add_row(day, &bytes), "a row that was just encoded");
         }
-        let made = builder.finish(settings.min_samples, &settings.rules());
+        let made = builder.finish(&settings.rules());
         generation.series.insert(key, Arc::new(made));
     }
     Arc::new(generation)

@@ -129,6 +129,7 @@ fn matrix(learnt: &Offline, choices: &[Injection], per_second: f64) -> Tally {
         tally.found.get(tally.found.len() / 2).map_or(0, |delay| delay.secs()),
         tally.found.last().map_or(0, |delay| delay.secs()),
     );
+    println!("  delays {:?}", tally.found.iter().map(|delay| delay.secs()).collect::<Vec<_>>());
     tally
 }
 
