@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Maintenance, MaintenancePlan, Sketch, Spread, unite};
-use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
+use crate::detect::{self, Book, Change, Metrics, Observed, Verdict, Watch};
 use crate::domain::{
     Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
     SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
@@ -387,10 +387,7 @@ impl Engine {
 
     /// Judges fresh spans; with the time to which they belong, learns them too.
     fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
-        let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
-        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
-        let Self { keys, calendar, watch, .. } = self;
-        watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
+        let observed = self.watch_trace(trace, fresh);
         let Some(began) = began else { return };
         let Self { live, pending, released, hygiene, keys, .. } = self;
         if began >= *released {
@@ -400,20 +397,35 @@ impl Engine {
         }
     }
 
-    /// Counts how much calls of one minute resemble each other in traces that were learnt, by what is known now.
+    /// Counts how much calls of one minute resemble each other in traces that were learnt, by what is known now. Traces come
+    /// in the order in which they ended.
     pub fn look_back(&mut self, window: TimeWindow, traces: &[Trace]) -> BTreeMap<(Subject, Facet), Spread> {
         self.watch.begin_at(window.from);
+        let mut spreads: BTreeMap<(Subject, Facet), Spread> = BTreeMap::new();
+        let mut merge = |more: BTreeMap<(Subject, Facet), Spread>| {
+            for (place, spread) in more {
+                spreads.entry(place).or_default().merge(&spread);
+            }
+        };
         for trace in traces {
             let mut fresh: Vec<SpanId> = trace.spans.iter().map(|span| span.id).collect();
             fresh.sort_unstable();
-            let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
-            self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
-            let Self { keys, calendar, watch, .. } = self;
-            watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
+            let observed = self.watch_trace(trace, &fresh);
+            // The windows keep half an hour; what is looked at may be longer.
+            merge(self.watch.tally(observed.window.to.saturating_sub(Micros::from_secs(60)), true));
         }
-        let spreads = self.watch.tally(window.to, true);
+        merge(self.watch.tally(window.to, true));
         self.watch.forget();
         spreads
+    }
+
+    /// Counts a settled trace against what is normal.
+    fn watch_trace(&mut self, trace: &Trace, fresh: &[SpanId]) -> Observed {
+        let observed = observe(trace, fresh, &mut self.keys, &self.calendar);
+        self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
+        let Self { keys, calendar, watch, .. } = self;
+        watch.take(&observed, &mut |at| keys.bucket(UtcHour::of(at), calendar));
+        observed
     }
 
     fn judge_span(&mut self, trace: TraceId, span: &Span, key: u32, now: Timestamp, out: &mut Vec<Output>) {
