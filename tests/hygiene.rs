@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use spanwatch::baseline::{self, Generation, KeyBuilder, Maintenance, gaps, watched, without};
+use spanwatch::baseline::{self, Generation, KeyBuilder, Maintenance, SeriesKey, gaps, watched, without};
 use spanwatch::detect;
 use spanwatch::domain::{
     Alert, Attributes, Calendar, HourOfWeek, Level, Micros, Span, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp,
@@ -105,7 +105,15 @@ impl Monitor {
         let engine = engine.with_maintenance(maintenance);
         let mut monitor = Self { engine, store, live_from, polled_to: live_from, fault, raised: Vec::new() };
         monitor.step(Input::GenerationMade(Arc::new(generation)), at(now));
-        let resumed = Resumed { ledger, live_from, anomalies: Vec::new(), last_alert, last_incident, alerts };
+        let resumed = Resumed {
+            ledger,
+            live_from,
+            anomalies: Vec::new(),
+            last_alert,
+            last_incident,
+            alerts,
+            ..Resumed::default()
+        };
         monitor.step(Input::Resumed(Box::new(resumed)), at(now));
         monitor
     }
@@ -160,7 +168,7 @@ impl Monitor {
         let calls: Vec<Trace> = learnt.iter().flat_map(|window| calls(*window, self.fault)).collect();
         let mut builder = KeyBuilder::new(Calendar::utc());
         let level = (Level::Global, HourOfWeek::new(0, 0));
-        let all = self.store.distribution(&key(), level.0, level.1, &mut builder).unwrap();
+        let all = self.store.distribution(&SeriesKey::duration(key()), level.0, level.1, &mut builder).unwrap();
         assert_eq!(all.count(), calls.len() as u64);
         let slow = calls.iter().filter(|trace| trace.spans[0].duration > Micros(100_000)).count() as u64;
         let longest = all.quantile(1.0).unwrap();

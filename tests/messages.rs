@@ -266,6 +266,7 @@ fn incident() -> IncidentView {
         worst: numbers(),
         detail: "connection \"reset\"".into(),
         exemplars: vec![TraceId(u128::MAX)],
+        shift: None,
     };
     let alerts: Vec<Alert> = AlertKind::ALL.into_iter().zip(subjects.into_iter().cycle()).map(alert).collect();
     let suspect = Suspect {

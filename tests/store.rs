@@ -67,7 +67,10 @@ fn learnt(operation: &str, hour: i32, durations: impl IntoIterator<Item = u64>) 
 /// The samples of one key, whatever rows they stand in.
 fn samples(store: &Store, operation: &str) -> u64 {
     let mut builder = KeyBuilder::new(Calendar::utc());
-    store.distribution(&key(operation), Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap().count()
+    store
+        .distribution(&SeriesKey::duration(key(operation)), Level::Global, HourOfWeek::new(0, 0), &mut builder)
+        .unwrap()
+        .count()
 }
 
 fn anomaly(start: Timestamp, span: u64) -> Anomaly {

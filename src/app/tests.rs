@@ -408,6 +408,7 @@ fn alert_of(id: u64, incident: u64, severity: Severity, subject: Subject) -> Ale
         },
         detail: String::new(),
         exemplars: vec![TraceId(exemplar << 104)],
+        shift: None,
     }
 }
 

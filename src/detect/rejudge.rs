@@ -144,6 +144,7 @@ mod tests {
             },
             detail: String::new(),
             exemplars: Vec::new(),
+            shift: None,
         }
     }
 

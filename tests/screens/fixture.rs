@@ -329,6 +329,7 @@ fn alert_of(id: u64, severity: Severity, secs: u64, subject: Subject, kind: Aler
         worst: numbers,
         detail: String::new(),
         exemplars: vec![worst().id.trace],
+        shift: None,
     }
 }
 
