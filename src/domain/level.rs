@@ -55,7 +55,7 @@ pub struct AcceptedLevel {
     pub keys: Vec<SpanKey>,
     /// The first whole minute of the new level: minutes are learnt or left out as a whole.
     pub since: Timestamp,
-    /// Samples of duration that were left out by it.
+    /// Samples of duration behind the baselines that answered until then.
     pub left_out: u64,
     pub at: Timestamp,
     /// The user who decided it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::baseline::{self, DayRow, Generation, KeyBuilder, Learnt, SeriesKey, Structure, unite, watched, without};
 use crate::detect;
-use crate::domain::{Alert, AlertId, Incident, LevelId, Micros, Suspect, TimeWindow, Timestamp, Trace, UtcHour};
+use crate::domain::{Alert, AlertId, Incident, Micros, Suspect, TimeWindow, Timestamp, Trace, UtcHour};
 
 use super::{Engine, Input, MetricReading, Output};
 
@@ -27,10 +27,6 @@ pub struct Offline {
     polled: Option<Timestamp>,
     /// Watched when the baselines were computed last.
     computed_at: Micros,
-    /// The engine wants baselines made anew.
-    recalculation_due: bool,
-    /// Windows that were left out and are to be learnt after all.
-    forgotten: Vec<TimeWindow>,
     incidents: Vec<Incident>,
     alerts: BTreeMap<AlertId, Alert>,
 }
@@ -55,8 +51,6 @@ impl Offline {
             generation: 0,
             polled: None,
             computed_at: Micros::ZERO,
-            recalculation_due: false,
-            forgotten: Vec::new(),
             incidents: Vec::new(),
             alerts: BTreeMap::new(),
         }
@@ -97,11 +91,10 @@ impl Offline {
             made_at: now,
             structure: Arc::new(structure),
             watched_s: watched(&without(&self.known, &self.excluded), &self.settings.calendar()),
-            levels: self.engine.levels().numbers(),
             ..Generation::default()
         };
         let mut bytes = Vec::new();
-        for (series, days) in self.rows.iter().filter(|(series, _)| self.engine.levels().answers(series)) {
+        for (series, days) in &self.rows {
             for (day, row) in days {
                 bytes.clear();
                 row.encode(&mut bytes);
@@ -109,12 +102,10 @@ impl Offline {
             }
             let baseline = builder.finish(self.settings.min_samples, &rules);
             if baseline.samples > 0 {
-                let named = SeriesKey::new(series.key.clone(), series.measure.clone());
-                generation.series.insert(named, Arc::new(baseline));
+                generation.series.insert(series.clone(), Arc::new(baseline));
             }
         }
         self.computed_at = generation.watched();
-        self.recalculation_due = false;
         self.judge_by(Arc::new(generation), now);
     }
 
@@ -171,7 +162,7 @@ impl Offline {
     /// Commits what was learnt while watching, and computes baselines when enough more is known.
     pub fn learn_on(&mut self, now: Timestamp) {
         self.step(Input::TimePassed { commit: true }, now);
-        if self.has_grown() || self.recalculation_due {
+        if self.has_grown() {
             self.recalculate(now);
         }
     }
@@ -185,38 +176,10 @@ impl Offline {
         } else {
             self.engine.generation().made_at < self.settings.last_recalculation(now)
         };
-        if due || self.recalculation_due {
+        if due {
             self.forget_before(UtcHour::of(now).day().saturating_sub_unsigned(self.settings.history_days));
             self.recalculate(now);
         }
-    }
-
-    /// Takes what these open alerts are about for normal from now on.
-    ///
-    /// # Errors
-    /// A sentence for a person, when one of them offers no level shift.
-    pub fn accept_level(&mut self, alerts: &[AlertId], by: &str, now: Timestamp) -> Result<LevelId, String> {
-        let level = self.engine.propose_level(alerts, by, now)?;
-        let id = level.id;
-        self.step(Input::LevelDecided(Box::new(level)), now);
-        self.recalculate(now);
-        Ok(id)
-    }
-
-    /// Takes that back.
-    ///
-    /// # Errors
-    /// A sentence for a person, when there is no such level in force.
-    pub fn undo_level(&mut self, level: LevelId, by: &str, now: Timestamp) -> Result<(), String> {
-        let level = self.engine.propose_undoing(level, by, now)?;
-        self.step(Input::LevelDecided(Box::new(level)), now);
-        self.recalculate(now);
-        Ok(())
-    }
-
-    /// Windows that were left out of what was learnt and are not to be: whoever has their traces may have them learnt.
-    pub fn forgotten(&mut self) -> Vec<TimeWindow> {
-        std::mem::take(&mut self.forgotten)
     }
 
     fn has_grown(&self) -> bool {
@@ -266,12 +229,6 @@ impl Offline {
         for output in self.engine.step(input, now) {
             match output {
                 Output::StoreLearnt(learnt) => self.store(learnt, now),
-                Output::Recalculate => self.recalculation_due = true,
-                Output::ForgetWindows(windows) => {
-                    self.known = without(&self.known, &windows);
-                    self.excluded = without(&self.excluded, &windows);
-                    self.forgotten.extend(windows);
-                }
                 Output::RecordAlert(alert) => {
                     self.alerts.insert(alert.id, *alert);
                 }
