@@ -78,7 +78,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
     if app.view.trace.is_none()
         && let Some(view) = app.alerts.selected_incident(&app.view.alerts)
     {
-        incident(&mut page, view);
+        incident(&mut page, app, view);
         if app.selected_anomaly().is_some() {
             page.gap();
         }
@@ -145,7 +145,7 @@ fn headline(page: &mut Page, anomaly: &Anomaly) {
 }
 
 /// All that is known of an incident: who, in which order, by how much.
-fn incident(page: &mut Page, view: &IncidentView) {
+fn incident(page: &mut Page, app: &App, view: &IncidentView) {
     let IncidentView { incident, alerts, .. } = view;
     page.add(Tone::Heading, &format!("{} {}", incident.severity, incident.title), 3);
     let mut when =
@@ -154,7 +154,7 @@ fn incident(page: &mut Page, view: &IncidentView) {
         when.push_str(&format!(", over {}", wording::time_of_day(closed)));
     }
     page.add(Tone::Plain, &when, 0);
-    if let Some(sentence) = level::sentence(view) {
+    if let Some(sentence) = level::sentence(app, view) {
         page.add(Tone::Plain, &sentence, 2);
     }
     if let Some(Counterfactual { root, requests, observed, without, normal }) = &incident.counterfactual {

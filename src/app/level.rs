@@ -39,6 +39,12 @@ impl App {
         self.topics.levels.get().map_or(&[], Vec::as_slice)
     }
 
+    /// Whether an alert of it was closed by a level that is in force.
+    fn has_accepted(&self, view: &IncidentView) -> bool {
+        let in_force = |id: LevelId| self.levels().iter().any(|view| view.level.id == id);
+        view.alerts.iter().filter_map(Alert::accepted).any(in_force)
+    }
+
     /// What `!` is about where the cursor is: the offer of the selected incident or alert, else the accepted level that
     /// closed it or on which the shown key is.
     #[must_use]
@@ -164,24 +170,22 @@ fn keys(shifts: &[LevelShift]) -> Vec<&ShiftedKey> {
 }
 
 fn accept(page: &mut Page, shifts: &[LevelShift]) {
-    let since = shifts.iter().map(|shift| shift.since).max().unwrap_or_default();
     let keys = keys(shifts);
+    let since = shifts.iter().map(|shift| shift.since.minute_after()).max().unwrap_or_default();
+    let count = wording::plural(keys.len() as u64, "operation");
+    page.add(Tone::Heading, &format!("Normal from {} on: {count}.", wording::clock_short(since)), 0);
     let samples: u64 = keys.iter().map(|of| of.samples).sum();
-    let calls = wording::plural(keys.len() as u64, "operation");
-    let from = format!("Normal from {} on, for {calls}:", wording::clock_short(since));
-    page.add(Tone::Heading, &from, 0);
+    page.add(Tone::Plain, &format!("Leaves out, and keeps, {}.", wording::plural(samples, "sample")), 0);
+    page.add(Tone::Plain, "! undoes it: baselines as they were.", 0);
+    let closes = format!(
+        "Closes {}. An operation is not judged by how long it takes until 20 of its calls are learnt.",
+        wording::plural(shifts.len() as u64, "alert")
+    );
+    page.add(Tone::Plain, &closes, 0);
+    page.gap();
     for of in &keys {
         page.add(Tone::Plain, &format!("{}{}", wording::key(&of.key), change(of)), 2);
     }
-    page.gap();
-    let left =
-        format!("{} from before are left out of their baselines, and kept aside.", wording::plural(samples, "sample"));
-    page.add(Tone::Plain, &left, 0);
-    let alerts = if shifts.len() == 1 { "Its alert closes" } else { "Their alerts close" };
-    let learning =
-        format!("{alerts}. Until 20 calls of an operation are learnt it is not judged by how long it takes.");
-    page.add(Tone::Plain, &learning, 0);
-    page.add(Tone::Plain, "! undoes it at any time: the baselines are then as they were.", 0);
 }
 
 /// `: p50 78ms → 240ms, p95 190ms → 590ms, n 5204`
@@ -197,12 +201,19 @@ fn change(of: &ShiftedKey) -> String {
 
 fn undo(page: &mut Page, LevelView { level, learnt, needs }: &LevelView) {
     let accepted = format!(
-        "Accepted {} by {}, as normal since {}:",
+        "Accepted {} by {}, as normal since {}.",
         wording::clock(level.at),
         level.by,
         wording::clock_short(level.since)
     );
     page.add(Tone::Heading, &accepted, 0);
+    let back = format!(
+        "The old level answers again, from the {} that were left out, as far as they are not too old by now.",
+        wording::plural(level.left_out, "sample")
+    );
+    page.add(Tone::Plain, &back, 0);
+    page.add(Tone::Plain, "What was learnt since does not enter it. What is slow against it alarms again.", 0);
+    page.gap();
     for (key, n) in level.keys.iter().zip(learnt) {
         let state = if n < needs {
             format!("learning (n = {n}, needs {needs})")
@@ -211,18 +222,18 @@ fn undo(page: &mut Page, LevelView { level, learnt, needs }: &LevelView) {
         };
         page.add(Tone::Plain, &format!("{}: {state}", wording::key(key)), 2);
     }
-    page.gap();
-    let back = format!(
-        "The old level answers again, from the {} that were left out, as far as they are not too old by now.",
-        wording::plural(level.left_out, "sample")
-    );
-    page.add(Tone::Plain, &back, 0);
-    page.add(Tone::Plain, "What was learnt since does not enter it. What is slow against it alarms again.", 0);
+}
+
+/// What stands behind the title of an incident of which all is on another level.
+#[must_use]
+pub fn remark(app: &App, view: &IncidentView) -> Option<&'static str> {
+    let closed = view.alerts.iter().all(|alert| !alert.is_open());
+    if closed && app.has_accepted(view) { Some("normal now") } else { offers(view).1.then_some("a new level") }
 }
 
 /// What an incident says of its level; `None` where nothing about it is one.
 #[must_use]
-pub fn sentence(view: &IncidentView) -> Option<String> {
+pub fn sentence(app: &App, view: &IncidentView) -> Option<String> {
     let (offers, all) = offers(view);
     let since = |alerts: &[&Alert]| {
         wording::clock_short(alerts.iter().map(|alert| alert.onset).min().unwrap_or(view.incident.onset))
@@ -234,16 +245,15 @@ pub fn sentence(view: &IncidentView) -> Option<String> {
         let n = wording::plural(offers.len() as u64, "alert");
         return Some(format!("A new level since {} in {n}; ! accepts that as normal.", since(&offers)));
     }
-    let accepted = view.alerts.iter().any(|alert| alert.accepted().is_some());
-    accepted.then(|| "Accepted as the new normal; ! undoes it.".to_owned())
+    app.has_accepted(view).then(|| "Accepted as the new normal; ! undoes it.".to_owned())
 }
 
-/// What an alert says of its level, before its numbers: `a new level, 3.1x normal; `
+/// What an alert says of its level, before its numbers: `new level, 3.1x; `
 #[must_use]
 pub fn clause(alert: &Alert) -> String {
     match &alert.shift {
-        Some(shift) if shift.accepted.is_some() => "accepted as the new normal; ".to_owned(),
-        Some(shift) if alert.is_open() => format!("a new level, {}x normal; ", wording::times(shift.times)),
+        Some(shift) if shift.accepted.is_some() => "accepted as normal; ".to_owned(),
+        Some(shift) if alert.is_open() => format!("new level, {}x; ", wording::times(shift.times)),
         _ => String::new(),
     }
 }

@@ -7,7 +7,7 @@ use crate::detect;
 use crate::domain::{AcceptedLevel, Alert, AlertId, Durations, LevelId, SpanKey, TimeWindow, Timestamp, Undone};
 use crate::messages::{LevelView, UpdateBody};
 
-use super::{Engine, MINUTE_US, Output};
+use super::{Engine, Output};
 
 /// Baselines are made anew when a key of a new level has as many samples: those with which it is tested at all, and those
 /// from which its p95, p99 and p99.9 are known. After that the nightly turn does.
@@ -15,11 +15,6 @@ const TELLING: [u64; 4] = [detect::ENOUGH_ON_LEVEL, 100, 500, 5_000];
 
 /// How many durations were learnt on each level.
 pub type OnLevels = BTreeMap<(LevelId, SpanKey), u64>;
-
-/// The first whole minute that does not begin before.
-fn minute_after(at: Timestamp) -> Timestamp {
-    Timestamp((at.0 + MINUTE_US - 1).div_euclid(MINUTE_US) * MINUTE_US)
-}
 
 impl Engine {
     /// The decision, yet to be written down, that what these alerts are about is normal from now on.
@@ -50,7 +45,7 @@ impl Engine {
             alerts: open.iter().map(|alert| alert.id).collect(),
             left_out: keys.iter().map(samples).sum(),
             keys,
-            since: minute_after(since),
+            since: since.minute_after(),
             at: now,
             by: by.to_owned(),
             undone: None,
@@ -64,7 +59,7 @@ impl Engine {
     pub fn propose_undoing(&self, level: LevelId, by: &str, now: Timestamp) -> Result<AcceptedLevel, String> {
         let level = self.levels.get(level).filter(|level| level.is_in_force());
         let level = level.ok_or_else(|| "this level is not in force any more".to_owned())?;
-        Ok(AcceptedLevel { undone: Some(Undone { at: minute_after(now), by: by.to_owned() }), ..level.clone() })
+        Ok(AcceptedLevel { undone: Some(Undone { at: now.minute_after(), by: by.to_owned() }), ..level.clone() })
     }
 
     /// What was decided counts from now on.

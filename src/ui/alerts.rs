@@ -178,9 +178,9 @@ fn incident(pen: &mut Pen<'_>, app: &App, view: &IncidentView, line: Area, base:
     let since = if has_since(line.width) { SINCE } else { 0 };
     let room = line.width.saturating_sub(LEFT + since + AGE + 1);
     let short = wording::short_title(&incident.title);
-    let at_level = format!("{short}, a new level");
-    let titles = if level::offers(view).1 { [at_level.as_str(), short] } else { [incident.title.as_str(), short] };
-    let title = titles.into_iter().find(|title| pen.width(title) <= room).unwrap_or(short);
+    let remarked = level::remark(app, view).map(|remark| format!("{short}, {remark}"));
+    let title = remarked.as_deref().unwrap_or(&incident.title);
+    let title = if pen.width(title) <= room { title } else { short };
     pen.put_start(line.x + LEFT, line.y, room, title, base);
     pen.put_right(right.saturating_sub(AGE + since), line.y, since, &wording::time_of_day(incident.onset), base);
     let age = if incident.is_open() { wording::age(now.since(incident.onset)) } else { "over".to_owned() };

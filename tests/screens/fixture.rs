@@ -375,7 +375,7 @@ pub fn accepted() -> (Vec<IncidentView>, Vec<LevelView>) {
         incident: incident.id,
         alerts: incident.alerts.clone(),
         keys: vec![exchange(), matcher()],
-        since: Timestamp::from_secs(ago(2_640).secs() / 60 * 60),
+        since: ago(2_680).minute_after(),
         left_out: 11_614,
         at: ago(600),
         by: "mira".to_owned(),
