@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use spanwatch::baseline::{self, KeyBuilder, gaps};
+use spanwatch::baseline::{self, KeyBuilder, SeriesKey, gaps};
 use spanwatch::detect;
 use spanwatch::domain::{
     Attributes, Calendar, HourOfWeek, Level, Micros, Span, SpanId, SpanKey, SpanKind, TimeWindow, Timestamp, Trace,
@@ -119,7 +119,7 @@ impl Monitor {
 
 fn samples(store: &Store) -> u64 {
     let mut builder = KeyBuilder::new(Calendar::utc());
-    store.distribution(&key(), Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap().count()
+    store.distribution(&SeriesKey::duration(key()), Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap().count()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

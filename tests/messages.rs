@@ -5,15 +5,16 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
-    Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, HourOfWeek, Incident,
-    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanId, SpanKey, SpanKind,
-    Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
+    AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
+    HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
+    Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp,
+    TraceId, Undone,
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationKind,
-    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
-    TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
+    CommandKind, IncidentView, LearningView, LevelView, MetricReading, MonitorView, Outcome, PromptReceipt,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -250,6 +251,31 @@ fn numbers() -> Arithmetic {
     }
 }
 
+fn shift() -> LevelShift {
+    let normal = Some(Durations { n: u64::MAX, p50: Micros(1), p95: Micros(2) });
+    LevelShift {
+        since: at(),
+        times: 3.125,
+        keys: vec![ShiftedKey { key: key(), samples: 5_204, normal, now: None }],
+        accepted: Some(LevelId(2)),
+    }
+}
+
+fn level() -> LevelView {
+    let level = AcceptedLevel {
+        id: LevelId(2),
+        incident: IncidentId(2),
+        alerts: vec![AlertId(1)],
+        keys: vec![key()],
+        since: at(),
+        left_out: 5_204,
+        at: at(),
+        by: "mira \"é\"".into(),
+        undone: Some(Undone { at: at(), by: "noor".into() }),
+    };
+    LevelView { level, learnt: vec![19], needs: 20 }
+}
+
 fn incident() -> IncidentView {
     let edge = Subject::Edge { caller: "cart".into(), callee: "db".into() };
     let subjects = [Subject::Key(key()), Subject::Node("cart".into()), edge];
@@ -266,6 +292,7 @@ fn incident() -> IncidentView {
         worst: numbers(),
         detail: "connection \"reset\"".into(),
         exemplars: vec![TraceId(u128::MAX)],
+        shift: Some(shift()),
     };
     let alerts: Vec<Alert> = AlertKind::ALL.into_iter().zip(subjects.into_iter().cycle()).map(alert).collect();
     let suspect = Suspect {
@@ -403,6 +430,7 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Incidents(vec![incident()]),
         UpdateBody::Records(vec![record()]),
         UpdateBody::Why(Box::new(why())),
+        UpdateBody::Levels(vec![level()]),
         UpdateBody::Baseline(Box::new(baseline())),
         UpdateBody::TokensArrived { analysis: AnalysisId(7), text: "the".into() },
         UpdateBody::Notice("the store was set aside".into()),
@@ -421,6 +449,7 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Incidents(_)
             | UpdateBody::Records(_)
             | UpdateBody::Why(_)
+            | UpdateBody::Levels(_)
             | UpdateBody::Learning(_)
             | UpdateBody::Baseline(_)
             | UpdateBody::Trace(_)
@@ -442,6 +471,8 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::RehearseRecalculation,
         CommandKind::TakeBackRecalculation,
         CommandKind::CancelRecalculation,
+        CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(u64::MAX)] },
+        CommandKind::UndoLevel { level: LevelId(1) },
         CommandKind::ShowBaseline { key: key() },
         CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
         CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
@@ -457,6 +488,8 @@ fn commands() -> Vec<CommandKind> {
             | CommandKind::RehearseRecalculation
             | CommandKind::TakeBackRecalculation
             | CommandKind::CancelRecalculation
+            | CommandKind::AcceptLevel { .. }
+            | CommandKind::UndoLevel { .. }
             | CommandKind::ShowBaseline { .. }
             | CommandKind::ExplainVerdict { .. }
             | CommandKind::ShowTrace { .. }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use spanwatch::baseline;
 use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
-use spanwatch::domain::{MetricKind, Micros, TimeWindow, Timestamp};
+use spanwatch::domain::{AcceptedLevel, AlertId, IncidentId, LevelId, MetricKind, Micros, TimeWindow, Timestamp};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
     AnalysisState, BackFill, CommandKind, Outcome, RecalculationKind, RecalculationState, SourceKind, SourceState,
@@ -189,6 +189,74 @@ async fn a_restart_goes_on_where_it_ended() {
     let exact: usize = served.exchange().traces_starting_in(window).map(|trace| trace.spans.len()).sum();
     let beyond: usize = before.settled.iter().map(|trace| trace.spans.len()).sum();
     assert_eq!(before.samples, (exact + beyond) as u64, "what was learnt beyond the window is on the list");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accepted_level_is_known_after_a_restart_and_undone_on_request() {
+    let served = exchange(Schedule::Quiet, 1.0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
+    viewer.learnt().await;
+    viewer.end().await;
+    let store = Store::open(dir.path(), chrono::Utc::now()).unwrap().store;
+    let before = store.generation().unwrap();
+    let (key, baseline) = before.keys().max_by_key(|(_, baseline)| baseline.samples).unwrap();
+    let level = AcceptedLevel {
+        id: LevelId(1),
+        incident: IncidentId(1),
+        alerts: vec![AlertId(1)],
+        keys: vec![key.clone()],
+        since: before.made_at.minute_after(),
+        left_out: baseline.samples,
+        at: before.made_at,
+        by: "mira".to_owned(),
+        undone: None,
+    };
+    store.record_level(&level).unwrap();
+    store.release();
+    drop(store);
+
+    let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
+    let told = viewer
+        .until("the level", |body| match body {
+            UpdateBody::Levels(levels) => levels.first().cloned(),
+            _ => None,
+        })
+        .await;
+    assert_eq!((&told.level, told.needs), (&level, 20));
+    viewer.send(CommandKind::ShowBaseline { key: key.clone() });
+    let note = viewer
+        .until("its baseline", |body| match body {
+            UpdateBody::Baseline(view) if view.key == *key => Some(view.note.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(note.unwrap().starts_with("learning a new level (n = "), "old numbers do not answer");
+    viewer.send(CommandKind::AcceptLevel { alerts: vec![AlertId(9)] });
+    let refused = viewer
+        .until("an answer", |body| match body {
+            UpdateBody::CommandAnswered { outcome: Outcome::Refused(why), .. } => Some(why.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(refused.starts_with("Nothing was changed: "), "{refused}");
+    viewer.send(CommandKind::UndoLevel { level: level.id });
+    viewer
+        .until("the old level", |body| match body {
+            UpdateBody::Levels(levels) => levels.is_empty().then_some(()),
+            _ => None,
+        })
+        .await;
+    viewer
+        .until("new baselines, by themselves", |body| {
+            matches!(body, UpdateBody::Recalculation(RecalculationState::Done { .. })).then_some(())
+        })
+        .await;
+    viewer.end().await;
+    let store = Store::open(dir.path(), chrono::Utc::now()).unwrap().store;
+    let undone = store.levels().unwrap().remove(0).undone.unwrap();
+    assert_eq!(undone.at, undone.at.minute_after());
+    assert!(store.generation().unwrap().durations(key).unwrap().samples >= level.left_out);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

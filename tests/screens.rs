@@ -130,6 +130,32 @@ fn why() {
 }
 
 #[test]
+fn new_level() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = format!("{}x{}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.tell(UpdateBody::Incidents(fixture::shifted()));
+        check(&stage, COLOR, &format!("{name}-level-offered"));
+        stage.keys("!");
+        check(&stage, COLOR, &format!("{name}-level-accept"));
+        stage.code(KeyCode::Enter);
+        let (incidents, levels) = fixture::accepted();
+        stage.tell(UpdateBody::Incidents(incidents));
+        stage.tell(UpdateBody::Levels(levels));
+        check(&stage, COLOR, &format!("{name}-level-accepted"));
+        stage.keys("!");
+        check(&stage, COLOR, &format!("{name}-level-undo"));
+    }
+    let mut stage = Stage::incident(NARROW);
+    stage.tell(UpdateBody::Incidents(fixture::shifted()));
+    stage.keys("!");
+    check(&stage, ASCII, "80x24-level-accept-ascii");
+    stage.code(KeyCode::Esc);
+    stage.keys("l");
+    check(&stage, COLOR, "80x24-level-unfolded");
+}
+
+#[test]
 fn stale() {
     check_styled(&Stage::stale(WIDE), COLOR, "120x40-stale");
     tabs(&mut Stage::stale(NARROW), "stale");
@@ -324,7 +350,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..16).prop_map(Step::Tell),
+        3 => (0u8..19).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -353,6 +379,9 @@ fn tell(stage: &mut Stage, which: u8) {
         12 => UpdateBody::Incidents(fixture::hostile_incidents()),
         13 => UpdateBody::Incidents(Vec::new()),
         14 => UpdateBody::Why(Box::new(fixture::why())),
+        15 => UpdateBody::Incidents(fixture::shifted()),
+        16 => UpdateBody::Incidents(fixture::accepted().0),
+        17 => UpdateBody::Levels(fixture::accepted().1),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

@@ -14,8 +14,8 @@ use spanwatch::baseline::{
     Facet, Generation, KeyBuilder, KeyStructure, Learnt, SeriesKey, Settings, Settled, Slice, Spread, Structure,
 };
 use spanwatch::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
-    Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, UtcHour,
+    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Incident, IncidentId, Level,
+    LevelId, Micros, Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, Undone, UtcHour,
 };
 use spanwatch::store::{self, Query, Store, StoreError};
 
@@ -67,7 +67,10 @@ fn learnt(operation: &str, hour: i32, durations: impl IntoIterator<Item = u64>) 
 /// The samples of one key, whatever rows they stand in.
 fn samples(store: &Store, operation: &str) -> u64 {
     let mut builder = KeyBuilder::new(Calendar::utc());
-    store.distribution(&key(operation), Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap().count()
+    store
+        .distribution(&SeriesKey::duration(key(operation)), Level::Global, HourOfWeek::new(0, 0), &mut builder)
+        .unwrap()
+        .count()
 }
 
 fn anomaly(start: Timestamp, span: u64) -> Anomaly {
@@ -184,6 +187,7 @@ fn a_generation_comes_back_bit_for_bit() {
             series,
             structure: Arc::new(store.structure().unwrap()),
             watched_s: vec![3_600; HourOfWeek::COUNT],
+            levels: [(key("a"), LevelId(2))].into(),
         };
         store.save_generation(&made).unwrap();
     }
@@ -312,4 +316,41 @@ fn a_directory_that_cannot_be_made_is_named() {
     std::fs::write(&file, b"").unwrap();
     let error = Store::open(&file.join("store"), now()).unwrap_err().to_string();
     assert!(error.contains("file/store"), "{error}");
+}
+
+#[test]
+fn an_accepted_level_has_samples_of_its_own_and_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.learn(&learnt("GET /", 100, [30, 31]), false).unwrap();
+    let on = SeriesKey::duration(key("GET /")).on(LevelId(1));
+    let slices = [((on.clone(), UtcHour(100)), slice([900, 901, 902]))].into();
+    let left_out =
+        Learnt { slices, windows: vec![window(101, 104)], excluded: vec![window(102, 104)], ..Learnt::default() };
+    store.learn(&left_out, false).unwrap();
+    let mut level = AcceptedLevel {
+        id: LevelId(1),
+        incident: IncidentId(3),
+        alerts: vec![AlertId(4)],
+        keys: vec![key("GET /")],
+        since: Timestamp::from_secs(60),
+        left_out: 2,
+        at: Timestamp::from_secs(1_900),
+        by: "mira".to_owned(),
+        undone: None,
+    };
+    store.record_level(&level).unwrap();
+    level.undone = Some(Undone { at: Timestamp::from_secs(3_000), by: "noor".to_owned() });
+    store.record_level(&level).unwrap();
+    store.forget_windows(&[window(103, 104)]).unwrap();
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(store.levels().unwrap(), [level]);
+    let mut builder = KeyBuilder::new(Calendar::utc());
+    let all = store.distribution(&on, Level::Global, HourOfWeek::new(0, 0), &mut builder).unwrap();
+    assert_eq!((samples(&store, "GET /"), all.count()), (2, 3));
+    let ledger = store.ledger().unwrap();
+    assert_eq!((ledger.known, ledger.excluded), (vec![window(100, 103)], vec![window(102, 103)]));
+    assert_eq!((ledger.samples, ledger.keys), (5, vec![key("GET /")]), "all of them are samples of one key");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::keymap::{self, Action, Place};
 use super::layout::{Pane, TraceLayout};
-use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, WhyCursor, analysis, help, list, why};
+use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, WhyCursor, analysis, help, level, list, why};
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
 use crate::domain::{Micros, Severity, Subject, Timestamp};
@@ -56,6 +56,9 @@ impl App {
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
             Action::Explain => self.explain(now, effects),
+            Action::AskAboutLevel => self.ask_about_level(now),
+            Action::NextLevel => self.next_level(),
+            Action::ConfirmLevel => self.confirm_level(now, effects),
             Action::MinuteBack => self.explain_another_minute(false, effects),
             Action::MinuteForward => self.explain_another_minute(true, effects),
             Action::Recalculate => {
@@ -102,7 +105,7 @@ impl App {
             Action::Suspend => effects.push(Effect::Suspend),
             Action::Interrupt => self.interrupt(effects),
             Action::Leave => {
-                if self.view.trace.take().is_none() && self.view.why.take().is_none() {
+                if !self.leave_view() {
                     effects.push(Effect::Quit);
                 }
             }
@@ -120,6 +123,12 @@ impl App {
         if let Some(cursor) = &mut self.view.trace {
             let page = usize::from(TraceLayout::of(self.size).rows.height);
             cursor.go(action, self.trace.spans(cursor.trace), page);
+            return;
+        }
+        if let Some(cursor) = &mut self.view.level {
+            let (width, height) = why::room(self.size);
+            let end = level::lines(cursor, width).len().saturating_sub(height);
+            cursor.offset = list::moved(action, cursor.offset.min(end), end + 1, height);
             return;
         }
         if let Some(cursor) = &self.view.why {
@@ -312,10 +321,15 @@ impl App {
         self.arrange(now);
     }
 
+    /// Leaves what covers the panes, the uppermost of it; false where nothing does.
+    fn leave_view(&mut self) -> bool {
+        let view = &mut self.view;
+        view.trace.take().is_some() || view.level.take().is_some() || view.why.take().is_some()
+    }
+
     /// One step back, the nearest first: out of a view, then what runs, then what was opened or set.
     fn back(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let view = &mut self.view;
-        if view.trace.take().is_some() || view.why.take().is_some() {
+        if self.leave_view() {
             return;
         }
         if self.recalculation_is_running() {

@@ -2,6 +2,7 @@
 //! that is selected. Text about another anomaly is never shown under the selected one.
 
 use super::App;
+use super::level;
 use super::wording;
 use super::wrap::wrap;
 use crate::domain::{Anomaly, Counterfactual, Suspect, Timestamp, text};
@@ -77,7 +78,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
     if app.view.trace.is_none()
         && let Some(view) = app.alerts.selected_incident(&app.view.alerts)
     {
-        incident(&mut page, view);
+        incident(&mut page, app, view);
         if app.selected_anomaly().is_some() {
             page.gap();
         }
@@ -144,7 +145,7 @@ fn headline(page: &mut Page, anomaly: &Anomaly) {
 }
 
 /// All that is known of an incident: who, in which order, by how much.
-fn incident(page: &mut Page, view: &IncidentView) {
+fn incident(page: &mut Page, app: &App, view: &IncidentView) {
     let IncidentView { incident, alerts, .. } = view;
     page.add(Tone::Heading, &format!("{} {}", incident.severity, incident.title), 3);
     let mut when =
@@ -153,6 +154,9 @@ fn incident(page: &mut Page, view: &IncidentView) {
         when.push_str(&format!(", over {}", wording::time_of_day(closed)));
     }
     page.add(Tone::Plain, &when, 0);
+    if let Some(sentence) = level::sentence(app, view) {
+        page.add(Tone::Plain, &sentence, 2);
+    }
     if let Some(Counterfactual { root, requests, observed, without, normal }) = &incident.counterfactual {
         let culprit = incident.culprit().map_or("the culprit", |culprit| &culprit.service);
         let what_if = format!(
@@ -172,11 +176,12 @@ fn incident(page: &mut Page, view: &IncidentView) {
     page.add(Tone::Heading, "ONSET", 0);
     for alert in alerts {
         let line = format!(
-            "{} {} {}, {}: {}",
+            "{} {} {}, {}: {}{}",
             wording::time_of_day(alert.onset),
             alert.severity,
             alert.subject,
             alert.kind,
+            level::clause(alert),
             wording::arithmetic(alert),
         );
         page.add(Tone::Plain, &line, 10);

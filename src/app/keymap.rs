@@ -12,6 +12,8 @@ pub enum Place {
     Trace,
     /// The arithmetic of the alert test.
     Why,
+    /// The question about a new level.
+    Level,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -35,6 +37,9 @@ pub enum Action {
     PreviousAnomalous,
     Analyse,
     Explain,
+    AskAboutLevel,
+    NextLevel,
+    ConfirmLevel,
     MinuteBack,
     MinuteForward,
     Recalculate,
@@ -70,15 +75,15 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Services, Trace, Why};
+use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Services, Trace, Why};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Help];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Level, Help];
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Filter, Help];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Level];
+const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Level, Filter, Help];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Why];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Level];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -108,6 +113,9 @@ pub const TABLE: &[Binding] = &[
         Some("trace"),
     ),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
+    row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
+    row(&[k(KeyCode::Enter)], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
+    row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
     row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "filter as it was before", Some("as before")),
     row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
@@ -152,13 +160,14 @@ pub const TABLE: &[Binding] = &[
 ];
 
 impl Place {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
         Self::Analysis,
         Self::Trace,
         Self::Why,
+        Self::Level,
         Self::Filter,
         Self::Help,
     ];
@@ -172,6 +181,7 @@ impl Place {
             Self::Analysis => "Analysis",
             Self::Trace => "Trace",
             Self::Why => "Why",
+            Self::Level => "New level",
             Self::Filter => "Filter",
             Self::Help => "Help",
         }

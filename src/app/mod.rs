@@ -9,6 +9,7 @@ mod input;
 mod key;
 pub mod keymap;
 pub mod layout;
+pub mod level;
 mod list;
 mod status;
 mod topics;
@@ -17,9 +18,10 @@ pub mod why;
 pub mod wording;
 mod wrap;
 
-pub use alerts::{AlertCursor, AlertList, Entry, Row, leading};
+pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
+pub use level::LevelCursor;
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{TraceCursor, TraceData};
@@ -80,6 +82,9 @@ pub struct View {
     pub trace: Option<TraceCursor>,
     /// The arithmetic of the alert test, laid over the panes.
     pub why: Option<WhyCursor>,
+    /// The question about a new level, laid over the panes.
+    pub level: Option<LevelCursor>,
+    pub level_asked: Option<level::LevelAsked>,
     pub help: Option<HelpView>,
     /// A sentence in the rule above the keys.
     pub message: Option<Message>,
@@ -248,6 +253,8 @@ impl App {
             Place::Filter
         } else if view.trace.is_some() {
             Place::Trace
+        } else if view.level.is_some() {
+            Place::Level
         } else if view.why.is_some() {
             Place::Why
         } else {
@@ -358,6 +365,7 @@ impl App {
         match update.body {
             UpdateBody::Sources(sources) => self.topics.sources.take(revision, sources),
             UpdateBody::Monitor(monitor) => self.topics.monitor.take(revision, monitor),
+            UpdateBody::Levels(levels) => self.take_levels(revision, levels, now),
             UpdateBody::Learning(learning) => self.topics.learning.take(revision, learning),
             UpdateBody::Baseline(baseline) => self.topics.baseline.take(revision, baseline),
             UpdateBody::Services(services) => {
@@ -410,6 +418,7 @@ impl App {
             }
             UpdateBody::CommandAnswered { outcome: Outcome::Refused(why), .. } => {
                 self.view.asked = None;
+                self.view.level_asked = None;
                 self.say(why, true, now);
                 true
             }

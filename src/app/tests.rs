@@ -2,12 +2,13 @@ use super::*;
 use std::sync::Arc;
 
 use crate::domain::{
-    Alert, AlertId, AlertKind, Arithmetic, Attributes, HourOfWeek, Incident, IncidentId, KindTested, Level, Micros,
-    Obstacle, SpanId, SpanKind, Subject, Suspect, Tested, TimeWindow, TraceId,
+    AcceptedLevel, Alert, AlertId, AlertKind, Arithmetic, Attributes, HourOfWeek, Incident, IncidentId, KindTested,
+    Level, LevelId, LevelShift, Micros, Obstacle, ShiftedKey, SpanId, SpanKind, Subject, Suspect, Tested, TimeWindow,
+    TraceId,
 };
 use crate::messages::{
-    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, RecordView, SourceState, SourceView, TraceView,
-    WhyView,
+    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, LevelView, RecordView, SourceState, SourceView,
+    TraceView, WhyView,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -53,9 +54,9 @@ impl Bench {
 
     fn selected(&self) -> String {
         match &self.app.view.alerts.selected {
-            Some(alerts::RowId::Record(key) | alerts::RowId::Anomaly(key, _)) => key.operation.to_string(),
-            Some(alerts::RowId::Incident(id)) => format!("incident {}", id.0),
-            Some(alerts::RowId::Alert(_, id)) => format!("alert {}", id.0),
+            Some(RowId::Record(key) | RowId::Anomaly(key, _)) => key.operation.to_string(),
+            Some(RowId::Incident(id)) => format!("incident {}", id.0),
+            Some(RowId::Alert(_, id)) => format!("alert {}", id.0),
             None => String::new(),
         }
     }
@@ -408,6 +409,7 @@ fn alert_of(id: u64, incident: u64, severity: Severity, subject: Subject) -> Ale
         },
         detail: String::new(),
         exemplars: vec![TraceId(exemplar << 104)],
+        shift: None,
     }
 }
 
@@ -566,4 +568,95 @@ fn enter_on_a_service_shows_the_alerts_of_exactly_that_service() {
     assert!(matches!(&asked[..], [Effect::Send(CommandKind::ShowBaseline { key })] if &*key.operation == "worst"));
     bench.code(KeyCode::Enter);
     assert_eq!((bench.app.place(), bench.app.alerts.shown_records()), (Place::Alerts, 2));
+}
+
+/// The first incident's alerts have been on another level for half an hour.
+fn shifted() -> Vec<IncidentView> {
+    let mut views = two_incidents();
+    for alert in &mut views[0].alerts {
+        let Subject::Key(key) = alert.subject.clone() else { continue };
+        let of = ShiftedKey { key, samples: 5_204, normal: None, now: None };
+        alert.shift = Some(LevelShift { since: alert.onset, times: 3.0, keys: vec![of], accepted: None });
+    }
+    views
+}
+
+fn level(id: u64, alerts: &[u64], keys: &[&str]) -> LevelView {
+    let level = AcceptedLevel {
+        id: LevelId(id),
+        incident: IncidentId(1),
+        alerts: alerts.iter().map(|id| AlertId(*id)).collect(),
+        keys: keys.iter().map(|operation| key(operation)).collect(),
+        since: NOW,
+        left_out: 5_204,
+        at: NOW,
+        by: "mira".to_owned(),
+        undone: None,
+    };
+    LevelView { level, learnt: keys.iter().map(|_| 3).collect(), needs: 20 }
+}
+
+#[test]
+fn a_level_is_accepted_by_two_keys_and_never_by_one() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(shifted()));
+    assert_eq!(bench.keys("!"), []);
+    assert_eq!(bench.app.place(), Place::Level);
+    assert_eq!(bench.code(KeyCode::Esc), [], "esc changes nothing");
+    assert_eq!(bench.app.place(), Place::Alerts);
+    bench.keys("!");
+    let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(2)] };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "of an incident all that is offered");
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Asked to accept the new level.");
+    bench.tell(UpdateBody::Levels(vec![level(1, &[1, 2], &["a", "b"])]));
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Accepted as the new normal; ! there undoes it.");
+    bench.keys("lj!");
+    let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1)] };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "of an alert that alone");
+    let why = "Nothing was changed: it is no longer steady.".to_owned();
+    bench.tell(UpdateBody::CommandAnswered { id: CommandId(4), outcome: Outcome::Refused(why.clone()) });
+    bench.tell(UpdateBody::Levels(Vec::new()));
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, why, "what was refused is not taken for done");
+}
+
+#[test]
+fn what_was_read_is_what_is_confirmed() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(shifted()));
+    bench.keys("!");
+    let mut moved = shifted();
+    moved[0].alerts[1].shift = None;
+    bench.tell(UpdateBody::Incidents(moved));
+    let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(2)] };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "the monitor refuses it as a whole");
+}
+
+#[test]
+fn an_accepted_level_is_undone_where_it_shows_or_from_anywhere_one_after_the_other() {
+    let mut bench = Bench::with(three());
+    bench.keys("!");
+    assert_eq!(bench.app.place(), Place::Alerts, "there is nothing to decide");
+    assert!(bench.app.view.message.as_ref().unwrap().text.starts_with("No new level"));
+    let (older, newer) = (level(1, &[1], &["b"]), level(2, &[7], &["z"]));
+    bench.tell(UpdateBody::Levels(vec![newer, older]));
+    let undo = |id| [Effect::Send(CommandKind::UndoLevel { level: LevelId(id) })];
+    bench.keys("j");
+    assert_eq!(bench.selected(), "b");
+    bench.keys("!");
+    assert_eq!(bench.code(KeyCode::Enter), undo(1), "the level of the key under the cursor");
+    bench.keys("k!");
+    assert_eq!(bench.code(KeyCode::Enter), undo(2), "else the newest");
+    bench.keys("!!");
+    assert_eq!(bench.code(KeyCode::Enter), undo(1), "and the ones before it");
+    bench.tell(UpdateBody::Levels(vec![level(2, &[7], &["z"])]));
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Undone: the old level answers again.");
+    let mut accepted = shifted();
+    accepted[0].alerts[0].closed = Some(NOW);
+    accepted[0].alerts[1].closed = Some(NOW);
+    for alert in &mut accepted[0].alerts {
+        alert.shift.as_mut().unwrap().accepted = Some(LevelId(2));
+    }
+    bench.tell(UpdateBody::Incidents(accepted));
+    bench.keys("g!");
+    assert_eq!(bench.code(KeyCode::Enter), undo(2), "an incident's is the one that closed it");
 }

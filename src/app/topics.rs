@@ -1,7 +1,8 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    Analysis, AnalysisId, BaselineView, LearningView, MonitorView, RecalculationState, ServiceView, SourceView, WhyView,
+    Analysis, AnalysisId, BaselineView, LearningView, LevelView, MonitorView, RecalculationState, ServiceView,
+    SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -49,6 +50,7 @@ pub struct Topics {
     pub records_at: Topic<u64>,
     pub why: Topic<Box<WhyView>>,
     pub learning: Topic<LearningView>,
+    pub levels: Topic<Vec<LevelView>>,
     pub baseline: Topic<Box<BaselineView>>,
     pub recalculation: Topic<RecalculationState>,
     pub analysis: Topic<Box<Analysis>>,

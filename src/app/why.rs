@@ -89,6 +89,9 @@ fn verdict(page: &mut Page, alert: &Alert, view: Option<&WhyView>) {
     );
     if let Some(closed) = alert.closed {
         about.push_str(&format!(", closed {}", wording::time_of_day(closed)));
+        if alert.accepted().is_some() {
+            about.push_str(", accepted as the new normal");
+        }
     }
     if !alert.detail.is_empty() {
         about.push_str(&format!(": {}", alert.detail));

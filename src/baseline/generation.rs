@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{Calendar, HourOfWeek, Micros, SpanKey, TimeWindow, Timestamp, UtcHour};
+use crate::domain::{Calendar, HourOfWeek, LevelId, Micros, SpanKey, TimeWindow, Timestamp, UtcHour};
 
 use super::key_baseline::KeyBaseline;
 use super::series::SeriesKey;
@@ -19,6 +19,8 @@ pub struct Generation {
     pub structure: Arc<Structure>,
     /// How long each hour of the week was watched, in seconds: what calls are divided by.
     pub watched_s: Vec<u32>,
+    /// The level that it knows of each key which is not on its first one.
+    pub levels: BTreeMap<SpanKey, LevelId>,
 }
 
 /// One bucket whose p99 moved.

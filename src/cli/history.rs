@@ -173,7 +173,10 @@ fn incident_line(incident: &Incident) -> Line {
 }
 
 fn alert_line(alert: &Alert) -> Line {
-    let detail = if alert.detail.is_empty() { String::new() } else { format!(" ({})", alert.detail) };
+    let mut detail = if alert.detail.is_empty() { String::new() } else { format!(" ({})", alert.detail) };
+    if alert.accepted().is_some() {
+        detail.push_str(", accepted as the new normal");
+    }
     vec![
         time(alert.onset),
         alert.severity.to_string(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, Micros, Subject, TimeWindow, Timestamp};
+use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, LevelId, Micros, Subject, TimeWindow, Timestamp};
 
 use super::metrics::Metrics;
 use super::subjects::{SubjectId, TrackId};
@@ -95,6 +95,7 @@ impl Book {
                 changed.insert(self.raise(at, finding, watch, &mut changes));
             }
         }
+        self.note_levels(at, watch, &mut changes);
         changed.extend(self.close_quiet(at, &seen, watch, &mut changes));
         self.settle(at, &changed, watch, metrics, &mut changes);
         changes
@@ -111,6 +112,49 @@ impl Book {
         self.settle(at, &changed, watch, metrics, &mut changes);
         self.incidents.clear();
         changes
+    }
+
+    /// Closes alerts whose level was accepted as the new normal.
+    pub fn accept(
+        &mut self,
+        at: Timestamp,
+        alerts: &[AlertId],
+        level: LevelId,
+        watch: &Watch,
+        metrics: &Metrics,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut changed = BTreeSet::new();
+        let (accepted, open) =
+            std::mem::take(&mut self.alerts).into_iter().partition(|(_, open)| alerts.contains(&open.alert.id));
+        self.alerts = open;
+        let accepted: BTreeMap<TrackId, Open> = accepted;
+        for (_, Open { mut alert, .. }) in accepted {
+            alert.closed = Some(at);
+            if let Some(shift) = &mut alert.shift {
+                shift.accepted = Some(level);
+            }
+            changed.insert(alert.incident);
+            changes.push(Change::AlertClosed(Box::new(alert)));
+        }
+        self.settle(at, &changed, watch, metrics, &mut changes);
+        changes
+    }
+
+    /// Notes which of the open alerts last steadily, in what is told of them as well.
+    fn note_levels(&mut self, at: Timestamp, watch: &Watch, changes: &mut [Change]) {
+        for (track, open) in &mut self.alerts {
+            let Alert { id, onset, .. } = open.alert;
+            let shift = watch.shift(*track, onset, at, open.alert.shift.is_some());
+            for change in changes.iter_mut() {
+                if let Change::AlertRaised(alert) | Change::AlertChanged(alert) = change
+                    && alert.id == id
+                {
+                    alert.shift.clone_from(&shift);
+                }
+            }
+            open.alert.shift = shift;
+        }
     }
 
     fn go_on(&mut self, at: Timestamp, finding: Finding, changes: &mut Vec<Change>) -> Option<IncidentId> {
@@ -147,6 +191,7 @@ impl Book {
             worst: finding.arithmetic,
             detail: finding.detail,
             exemplars: Vec::new(),
+            shift: None,
         };
         if let Some(running) = self.incidents.iter_mut().find(|running| running.incident.id == incident) {
             running.incident.alerts.push(alert.id);

@@ -3,6 +3,7 @@
 pub mod chance;
 mod culprit;
 mod incidents;
+mod level;
 mod metrics;
 mod observation;
 mod paths;
@@ -21,6 +22,7 @@ mod why;
 
 pub use culprit::Support;
 pub use incidents::{Book, Change};
+pub use level::{ENOUGH_ON_LEVEL, LASTING};
 pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
 pub use rejudge::{Rejudged, rejudge};

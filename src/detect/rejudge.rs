@@ -152,6 +152,7 @@ mod tests {
             },
             detail: String::new(),
             exemplars: Vec::new(),
+            shift: None,
         }
     }
 

@@ -8,6 +8,8 @@ pub const SLOT: Micros = Micros::from_secs(5);
 /// What the longest window needs, and as much again for the evidence of a long incident.
 const SLOTS: i64 = 2 * 180;
 
+const LIFT_UNIT: f64 = 1_024.0;
+
 /// Calls, and those that exceed each of three limits, with how many would by the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Counts {
@@ -15,6 +17,8 @@ pub struct Counts {
     pub k: [u64; 3],
     /// Σ of the expected shares.
     pub expected: [f64; 3],
+    /// Σ of ln(time ÷ normal median), in 1024ths: whole numbers, so that the order of the calls is not in the sum.
+    pub lift: i64,
 }
 
 impl Counts {
@@ -26,6 +30,19 @@ impl Counts {
         for (mine, theirs) in self.expected.iter_mut().zip(other.expected) {
             *mine += theirs;
         }
+        self.lift = self.lift.saturating_add(other.lift);
+    }
+
+    /// The lift of one call.
+    #[must_use]
+    pub fn lift_of(us: u64, median_us: f64) -> i64 {
+        ((us.max(1) as f64 / median_us.max(1.0)).ln() * LIFT_UNIT) as i64
+    }
+
+    /// How many times as long as the normal median its calls took, as the geometric mean; 1 without calls.
+    #[must_use]
+    pub fn times(&self) -> f64 {
+        (self.lift as f64 / LIFT_UNIT / self.n.max(1) as f64).exp()
     }
 
     /// The mean expected share at a limit.
@@ -115,7 +132,7 @@ mod tests {
         Timestamp::from_secs(s)
     }
 
-    const ONE: Counts = Counts { n: 1, k: [0, 0, 1], expected: [0.0, 0.0, 0.1] };
+    const ONE: Counts = Counts { n: 1, k: [0, 0, 1], expected: [0.0, 0.0, 0.1], lift: 0 };
 
     #[test]
     fn late_counts_find_their_slot_and_old_ones_are_forgotten() {

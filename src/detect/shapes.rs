@@ -40,7 +40,7 @@ impl Shapes {
     }
 
     pub(super) fn take(&mut self, at: Timestamp, children: &[u32]) {
-        let one = Counts { n: 1, k: [1; 3], expected: [0.0; 3] };
+        let one = Counts { n: 1, k: [1; 3], ..Counts::default() };
         if let Some(ring) = self.seen.get_mut(children) {
             ring.add(at, &one);
         } else if self.seen.len() < MOST_SHAPES {

@@ -40,6 +40,7 @@ pub struct Limits {
     pub exceeding: [Exceeding; 3],
     pub samples: u64,
     pub level: Level,
+    median_us: f64,
     pub p99_us: f64,
     pub p99_9_us: f64,
 }
@@ -80,12 +81,20 @@ impl Normal {
 impl Limits {
     fn of(level: Level, cell: &Cell) -> Self {
         let at = |index| f64::from(cell.percentiles.get::<usize>(index).copied().unwrap_or(0.0));
-        Self { exceeding: cell.exceeding, samples: cell.samples, level, p99_us: at(3), p99_9_us: at(4) }
+        Self {
+            exceeding: cell.exceeding,
+            samples: cell.samples,
+            level,
+            median_us: at(0),
+            p99_us: at(3),
+            p99_9_us: at(4),
+        }
     }
 
     fn counts(&self, us: u64) -> Counts {
         let above = |exceeding: Exceeding| u64::from(us as f64 >= f64::from(exceeding.threshold_us));
-        Counts { n: 1, k: self.exceeding.map(above), expected: self.exceeding.map(|e| f64::from(e.share)) }
+        let lift = Counts::lift_of(us, self.median_us);
+        Counts { n: 1, k: self.exceeding.map(above), expected: self.exceeding.map(|e| f64::from(e.share)), lift }
     }
 }
 
@@ -235,6 +244,13 @@ impl KeyWatch {
         edges.chain([(SubjectId::Node(self.service), own.samples())])
     }
 
+    /// Forgets how long its calls took.
+    pub fn forget_times(&mut self) {
+        self.own.forget();
+        self.duration.forget();
+        self.extreme = None;
+    }
+
     /// How many tests are made of it.
     pub fn tracks(&self) -> usize {
         let entry = if self.structure.is_entry() { 1 } else { 0 };
@@ -243,7 +259,7 @@ impl KeyWatch {
 
     pub fn take(&mut self, span: &Observation, children: &[u32], bucket: HourOfWeek, group: &mut Group) {
         let at = span.end;
-        let hit = |hit: bool| Counts { n: 1, k: [u64::from(hit); 3], expected: [0.0; 3] };
+        let hit = |hit: bool| Counts { n: 1, k: [u64::from(hit); 3], ..Counts::default() };
         self.errors.add(at, &hit(span.error));
         group.errors.add(at, &hit(span.error_origin));
         if span.error_origin {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Level, Micros, Severity, SpanKey, TimeWindow, Timestamp, TraceId};
+use super::{Level, LevelId, LevelShift, Micros, Severity, SpanKey, TimeWindow, Timestamp, TraceId};
 
 /// What an alert is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -105,6 +105,9 @@ pub struct Alert {
     pub detail: String,
     /// Traces to look at, worst first; at most five.
     pub exemplars: Vec<TraceId>,
+    /// It lasts, steadily: a new level that may be accepted, or was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<LevelShift>,
 }
 
 /// Who may be the cause, and how much speaks for it.
@@ -290,6 +293,18 @@ impl Alert {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.closed.is_none()
+    }
+
+    /// A lasting change that a person may accept as the new normal.
+    #[must_use]
+    pub fn offer(&self) -> Option<&LevelShift> {
+        self.shift.as_ref().filter(|shift| self.is_open() && shift.accepted.is_none())
+    }
+
+    /// The level by whose acceptance it was closed.
+    #[must_use]
+    pub fn accepted(&self) -> Option<LevelId> {
+        self.shift.as_ref().and_then(|shift| shift.accepted)
     }
 }
 

@@ -23,6 +23,13 @@ pub struct TimeWindow {
 }
 
 impl Timestamp {
+    /// The first whole minute that does not begin before; the last one there is at the end of time.
+    #[must_use]
+    pub const fn minute_after(self) -> Self {
+        const MINUTE_US: i64 = 60_000_000;
+        Self(self.0.saturating_add(MINUTE_US - 1).div_euclid(MINUTE_US) * MINUTE_US)
+    }
+
     #[must_use]
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000))

@@ -1,7 +1,9 @@
 //! What is not learnt: minutes of incidents and of maintenance.
 
-use crate::baseline::{MaintenancePlan, unite};
-use crate::domain::{Alert, AlertKind, Micros, Subject, TimeWindow, Timestamp, UtcHour};
+use std::collections::BTreeMap;
+
+use crate::baseline::{MaintenancePlan, gaps, unite};
+use crate::domain::{Alert, AlertId, AlertKind, Micros, Subject, TimeWindow, Timestamp, UtcHour};
 
 use super::MINUTE_US;
 
@@ -15,8 +17,10 @@ const BEFORE: Micros = Micros::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Hygiene {
     maintenance: MaintenancePlan,
-    /// Disjoint and ascending.
-    troubled: Vec<TimeWindow>,
+    /// Of each alert.
+    troubled: BTreeMap<AlertId, TimeWindow>,
+    /// Alerts that a person took for the new normal, from that whole minute on.
+    forgiven: BTreeMap<AlertId, Timestamp>,
     /// What is left out of the hour that was asked for last.
     asked: Option<(UtcHour, Vec<TimeWindow>)>,
 }
@@ -30,7 +34,7 @@ const fn whole_minutes(window: TimeWindow) -> TimeWindow {
 
 impl Hygiene {
     pub const fn new(maintenance: MaintenancePlan) -> Self {
-        Self { maintenance, troubled: Vec::new(), asked: None }
+        Self { maintenance, troubled: BTreeMap::new(), forgiven: BTreeMap::new(), asked: None }
     }
 
     /// From `alert`'s onset to `to` things were not normal. What was learnt before `released` stays learnt.
@@ -40,20 +44,42 @@ impl Hygiene {
             return;
         }
         let to = to.min(alert.onset + LONGEST);
-        unite(&mut self.troubled, whole_minutes(TimeWindow::new((alert.onset - BEFORE).max(released), to)));
+        let mut window = whole_minutes(TimeWindow::new((alert.onset - BEFORE).max(released), to));
+        if let Some(since) = self.forgiven.get(&alert.id) {
+            window.to = window.to.min(*since);
+        }
+        if window.from < window.to {
+            let known = self.troubled.entry(alert.id).or_insert(window);
+            *known = TimeWindow::new(known.from.min(window.from), known.to.max(window.to));
+            self.asked = None;
+        }
+    }
+
+    /// From `since`, a whole minute, on these alerts are no trouble. Returns the stretches in which nothing else is either.
+    pub fn forgive(&mut self, alerts: &[AlertId], since: Timestamp) -> Vec<TimeWindow> {
+        let mut forgiven = Vec::new();
+        for alert in alerts {
+            self.forgiven.insert(*alert, since);
+            if let Some(window) = self.troubled.get_mut(alert).filter(|window| window.to > since) {
+                unite(&mut forgiven, TimeWindow::new(window.from.max(since), window.to));
+                window.to = since.max(window.from);
+            }
+        }
+        self.troubled.retain(|_, window| window.from < window.to);
         self.asked = None;
+        forgiven.iter().flat_map(|window| gaps(&self.within(*window), *window)).collect()
     }
 
     /// Forgets trouble that ended before anything is learnt from.
     pub fn forget_before(&mut self, at: Timestamp) {
-        self.troubled.retain(|stretch| stretch.to > at);
+        self.troubled.retain(|_, stretch| stretch.to > at);
     }
 
     /// The left-out stretches within a window.
     pub fn within(&self, window: TimeWindow) -> Vec<TimeWindow> {
         let mut all = Vec::new();
         let maintenance = self.maintenance.within(window);
-        for stretch in self.troubled.iter().copied().chain(maintenance.into_iter().map(whole_minutes)) {
+        for stretch in self.troubled.values().copied().chain(maintenance.into_iter().map(whole_minutes)) {
             unite(&mut all, TimeWindow::new(stretch.from.max(window.from), stretch.to.min(window.to)));
         }
         all

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::baseline::{
-    ChildSet, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Measure, SeriesKey, Slice, Spread,
+    ChildSet, Facet, KeyStructure, Levels, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Measure, SeriesKey, Slice, Spread,
     Structure, count,
 };
 use crate::detect::{Observation, Observed, Place};
-use crate::domain::{Micros, Subject, Timestamp, UtcHour};
+use crate::domain::{LevelId, Micros, Subject, Timestamp, UtcHour};
 
 use super::keys::Keys;
+
+/// Where a slice belongs: the key's number, what was measured, and on which level.
+type Slot = (u32, Kept, LevelId, UtcHour);
 
 /// A measure by numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +36,7 @@ struct Calls {
 /// Collects samples until they are committed. Hash order is never looked at: what comes out is sorted by name.
 #[derive(Debug, Clone, Default)]
 pub struct Learner {
-    slices: HashMap<(u32, Kept, UtcHour), Slice, RandomState>,
+    slices: HashMap<Slot, Slice, RandomState>,
     calls: HashMap<u32, Calls, RandomState>,
     spreads: BTreeMap<(Subject, Facet), Spread>,
 }
@@ -46,20 +49,21 @@ pub struct Collected {
 }
 
 impl Learner {
-    /// Takes the fresh spans of a trace.
-    pub fn learn(&mut self, observed: &Observed, keys: &mut Keys) {
+    /// Takes the fresh spans of a trace that `began` then, each on the level on which its key was.
+    pub fn learn(&mut self, observed: &Observed, keys: &mut Keys, levels: &Levels, began: Timestamp) {
         for span in observed.spans.iter().filter(|span| span.fresh) {
+            let level = level_of(span.key, keys, levels, began);
             let children = observed.children_of(span);
             let is_parent = keys.get_mut(span.key).is_some_and(|entry| {
                 entry.is_parent |= !children.is_empty();
                 entry.is_parent
             });
-            self.sample(span.key, Kept::Duration, span.start, span.duration, span.error);
+            self.sample((span.key, Kept::Duration, level), span, span.duration);
             match span.place {
-                Place::Node if is_parent => self.sample(span.key, Kept::SelfTime, span.start, span.own, span.error),
+                Place::Node if is_parent => self.sample((span.key, Kept::SelfTime, level), span, span.own),
                 Place::Node => {}
                 Place::Edge(callee) => {
-                    self.sample(span.key, Kept::EdgeTime(callee), span.start, span.own, span.error);
+                    self.sample((span.key, Kept::EdgeTime(callee), level), span, span.own);
                 }
             }
             self.call(span, children);
@@ -70,8 +74,8 @@ impl Learner {
         self.path(observed);
     }
 
-    fn sample(&mut self, key: u32, kept: Kept, start: Timestamp, us: Micros, error: bool) {
-        self.slices.entry((key, kept, UtcHour::of(start))).or_default().insert(us, error);
+    fn sample(&mut self, (key, kept, level): (u32, Kept, LevelId), span: &Observation, us: Micros) {
+        self.slices.entry((key, kept, level, UtcHour::of(span.start))).or_default().insert(us, span.error);
     }
 
     fn call(&mut self, span: &Observation, children: &[u32]) {
@@ -122,10 +126,12 @@ impl Learner {
         self.slices.is_empty() && self.spreads.is_empty()
     }
 
-    /// Adds everything of another one.
-    pub fn merge(&mut self, other: Self) {
-        for (place, slice) in other.slices {
-            self.slices.entry(place).or_default().merge(&slice);
+    /// Adds everything of another one, of a minute that `began` then. What is known of levels by now counts: one may have
+    /// been accepted since the minute was taken up.
+    pub fn merge(&mut self, other: Self, keys: &Keys, levels: &Levels, began: Timestamp) {
+        for ((key, kept, _, hour), slice) in other.slices {
+            let level = level_of(key, keys, levels, began);
+            self.slices.entry((key, kept, level, hour)).or_default().merge(&slice);
         }
         for (key, calls) in other.calls {
             let mine = self.calls.entry(key).or_default();
@@ -147,7 +153,7 @@ impl Learner {
     /// Everything collected, under its names and in their order.
     pub fn take(&mut self, keys: &Keys) -> Collected {
         let mut collected = Collected::default();
-        for ((key, kept, hour), slice) in std::mem::take(&mut self.slices) {
+        for ((key, kept, level, hour), slice) in std::mem::take(&mut self.slices) {
             let Some(entry) = keys.get(key) else { continue };
             let measure = match kept {
                 Kept::Duration => Measure::Duration,
@@ -157,7 +163,7 @@ impl Learner {
                     None => continue,
                 },
             };
-            collected.slices.insert((SeriesKey::new(entry.key.clone(), measure), hour), slice);
+            collected.slices.insert((SeriesKey::new(entry.key.clone(), measure).on(level), hour), slice);
         }
         for (key, calls) in std::mem::take(&mut self.calls) {
             let Some(entry) = keys.get(key) else { continue };
@@ -166,6 +172,10 @@ impl Learner {
         collected.structure.spreads = std::mem::take(&mut self.spreads);
         collected
     }
+}
+
+fn level_of(key: u32, keys: &Keys, levels: &Levels, began: Timestamp) -> LevelId {
+    keys.get(key).map_or(LevelId::default(), |entry| levels.of(&entry.key, began))
 }
 
 impl Calls {

@@ -74,6 +74,12 @@ impl LastHour {
         self.between(last - NOW_MINUTES + 1, last)
     }
 
+    /// The whole minutes since a moment, as far as they are kept.
+    #[must_use]
+    pub fn since(&self, at: Timestamp) -> Recent {
+        self.between(minute_of(at) + 1, i64::MAX)
+    }
+
     fn between(&self, from: i64, to: i64) -> Recent {
         let mut recent = Recent::default();
         for minute in self.minutes.iter().filter(|m| (from..=to).contains(&m.minute)) {

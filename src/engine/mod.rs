@@ -6,6 +6,7 @@ mod cases;
 mod hygiene;
 mod keys;
 mod learner;
+mod levels;
 mod live;
 mod observe;
 mod offline;
@@ -16,14 +17,17 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Maintenance, MaintenancePlan, Sketch, Spread, unite};
+use crate::baseline::{
+    self, Facet, Generation, Learnt, Ledger, Levels, Maintenance, MaintenancePlan, SeriesKey, Sketch, Spread, unite,
+};
 use crate::detect::{self, Book, Change, Metrics, Observed, Verdict, Watch};
 use crate::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
-    SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
+    Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
+pub use self::levels::OnLevels;
 pub use self::offline::Offline;
 
 use self::alerts::{Groups, Keep, Keeping};
@@ -68,6 +72,8 @@ pub enum Input {
     GapEnded(Timestamp),
     /// Resource metrics, as they were scraped.
     MetricsPolled(Vec<MetricReading>),
+    /// A level was accepted, or that was undone, and it is written down.
+    LevelDecided(Box<AcceptedLevel>),
     /// Time passed: traces may have settled. With `commit`, give out everything that was learnt.
     TimePassed { commit: bool },
 }
@@ -96,6 +102,10 @@ pub struct Resumed {
     pub last_incident: IncidentId,
     /// Those of the days that are learnt from: what was abnormal then is not learnt later either.
     pub alerts: Vec<Alert>,
+    /// All that were ever accepted, also those that were undone.
+    pub levels: Vec<AcceptedLevel>,
+    /// How many durations of each are in the store.
+    pub on_levels: OnLevels,
 }
 
 /// What the engine wants done.
@@ -111,8 +121,12 @@ pub enum Output {
     RecordIncident(Box<Incident>),
     /// Write what was learnt, all of it or nothing.
     StoreLearnt(Learnt),
-    /// Merge the stored samples of one key at one level, for a picture of what is normal.
-    ReadDistribution { key: SpanKey, level: Level, bucket: HourOfWeek, generation: u64 },
+    /// These windows were left out and are unknown again: back-fill is to read them.
+    ForgetWindows(Vec<TimeWindow>),
+    /// Compute the baselines anew: what was learnt or decided of a level changes them.
+    Recalculate,
+    /// Merge the stored samples of one series at one level, for a picture of what is normal.
+    ReadDistribution { series: SeriesKey, level: Level, bucket: HourOfWeek, generation: u64 },
     /// Tell the screens.
     Tell(UpdateBody),
 }
@@ -134,7 +148,13 @@ pub struct Engine {
     detect: detect::Settings,
     calendar: Calendar,
     keys: Keys,
+    /// As it was made.
+    made: Arc<Generation>,
+    /// Of it what fits the levels in force.
     generation: Arc<Generation>,
+    levels: Levels,
+    on_levels: OnLevels,
+    recalculation_due: bool,
     traces: Traces,
     groups: Groups,
     keeping: Keeping,
@@ -202,7 +222,11 @@ impl Engine {
         Self {
             calendar: baseline.calendar(),
             keys: Keys::new(&baseline),
+            made: Arc::default(),
             generation: Arc::default(),
+            levels: Levels::default(),
+            on_levels: OnLevels::new(),
+            recalculation_due: false,
             traces: Traces::default(),
             groups: Groups::default(),
             keeping: Keeping::default(),
@@ -308,6 +332,7 @@ impl Engine {
             Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
             Input::MetricsPolled(readings) => self.take_metrics(&readings),
+            Input::LevelDecided(level) => self.take_level(*level, now, &mut out),
             Input::TimePassed { commit } => {
                 self.pass_time(now);
                 if commit {
@@ -315,21 +340,32 @@ impl Engine {
                 }
             }
         }
+        if std::mem::take(&mut self.recalculation_due) {
+            out.push(Output::Recalculate);
+        }
         out
     }
 
     fn use_generation(&mut self, generation: Arc<Generation>, now: Timestamp, out: &mut Vec<Output>) {
+        self.made = generation;
+        self.fit_generation();
+        self.tell_all(now, out);
+    }
+
+    fn fit_generation(&mut self) {
+        let generation = self.levels.fit(&self.made);
         self.keys.use_generation(&generation);
         self.watch.know(self.keys.iter().map(|entry| (&entry.key, entry.service)));
         self.watch.use_generation(&generation);
         self.generation = generation;
-        self.tell_all(now, out);
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
-        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts } = resumed;
+        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts, levels, on_levels } =
+            resumed;
         self.book = Book::after(last_alert, last_incident);
         self.released = live_from;
+        self.resume_levels(levels, on_levels);
         for alert in &alerts {
             self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), Timestamp(i64::MIN));
         }
@@ -389,11 +425,11 @@ impl Engine {
     fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
         let observed = self.watch_trace(trace, fresh);
         let Some(began) = began else { return };
-        let Self { live, pending, released, hygiene, keys, .. } = self;
+        let Self { live, pending, released, hygiene, keys, levels, .. } = self;
         if began >= *released {
-            pending.entry(minute_of(began)).or_default().learn(&observed, keys);
+            pending.entry(minute_of(began)).or_default().learn(&observed, keys, levels, began);
         } else if !hygiene.covers(began) {
-            live.learn(&observed, keys);
+            live.learn(&observed, keys, levels, began);
         }
     }
 
@@ -475,7 +511,7 @@ impl Engine {
         fresh.sort_unstable();
         let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
         if !self.hygiene.covers(start) {
-            self.history.learn(&observed, &mut self.keys);
+            self.history.learn(&observed, &mut self.keys, &self.levels, start);
         }
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
@@ -555,8 +591,9 @@ impl Engine {
     fn release(&mut self, to: Timestamp) {
         let kept = self.pending.split_off(&minute_of(to));
         for (minute, learner) in std::mem::replace(&mut self.pending, kept) {
-            if !self.hygiene.covers(Timestamp(minute * MINUTE_US)) {
-                self.live.merge(learner);
+            let began = Timestamp(minute * MINUTE_US);
+            if !self.hygiene.covers(began) {
+                self.live.merge(learner, &self.keys, &self.levels, began);
             }
         }
         self.released = self.released.max(Timestamp(minute_of(to) * MINUTE_US));
@@ -573,10 +610,13 @@ impl Engine {
     fn commit_live(&mut self, now: Timestamp) -> Option<Output> {
         let polled_to = self.polled_to?;
         let settled = if self.complete { polled_to } else { self.traces.settled_before(polled_to) };
+        let from = self.released.max(self.live_from);
         self.release(settled.min(now.saturating_sub(self.baseline.learn_after())));
         let to = self.released.max(self.live_from);
-        let windows = if self.complete { self.take_watched(to) } else { vec![TimeWindow::new(self.live_from, to)] };
-        if windows.iter().all(|window| window.length() == Micros::ZERO) && self.live.is_empty() {
+        // Only what was released since: before that windows may have become unknown again.
+        let windows = if self.complete { self.take_watched(to) } else { vec![TimeWindow::new(from, to)] };
+        let nothing = if self.complete { windows.is_empty() } else { to == self.live_from };
+        if nothing && self.live.is_empty() {
             return None;
         }
         let Collected { slices, structure } = self.live.take(&self.keys);
@@ -608,6 +648,7 @@ impl Engine {
     }
 
     fn know(&mut self, learnt: &Learnt) {
+        self.count_on_levels(learnt);
         let durations = learnt.slices.iter().filter(|((series, _), _)| series.is_duration());
         self.ledger.samples += durations.map(|(_, slice)| slice.durations.count()).sum::<u64>();
         for window in &learnt.windows {
@@ -651,6 +692,12 @@ impl Engine {
     #[must_use]
     pub const fn severe_minutes(&self) -> u64 {
         self.counters.severe_minutes.0
+    }
+
+    /// Levels that were ever accepted.
+    #[must_use]
+    pub const fn levels(&self) -> &Levels {
+        &self.levels
     }
 
     #[must_use]

@@ -248,6 +248,14 @@ impl Traces {
         self.seen.iter().filter_map(settled).collect()
     }
 
+    /// What settled of traces that began within these windows was not learnt after all: back-fill is to.
+    pub fn unlearn(&mut self, windows: &[TimeWindow]) {
+        let within = |at: Timestamp| windows.iter().any(|window| window.contains(at));
+        for seen in self.seen.values_mut().filter(|seen| seen.settled) {
+            seen.learnt = seen.learnt.filter(|began| !within(*began));
+        }
+    }
+
     /// Remembers traces that an earlier run had learnt.
     pub fn restore(&mut self, settled: Vec<Settled>, now: Timestamp) {
         for Settled { trace, start, end, mut spans } in settled {

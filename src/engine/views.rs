@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::baseline::{Cell, KeyBaseline};
+use crate::baseline::{Cell, KeyBaseline, SeriesKey};
 use crate::detect::{self, Verdict};
 use crate::domain::{Alert, HourOfWeek, Incident, Level, Micros, Severity, Span, Subject, Timestamp, Trace, UtcHour};
 use crate::messages::{
@@ -32,6 +32,7 @@ impl Engine {
         out.push(Output::Tell(UpdateBody::Incidents(self.incident_views())));
         out.push(Output::Tell(UpdateBody::Records(self.record_views(bucket, now))));
         out.push(self.tell_learning());
+        out.push(self.tell_levels());
         self.tell_baseline(now, out);
     }
 
@@ -180,6 +181,9 @@ impl Engine {
             alerts.sort_by_key(|alert| (alert.onset, !blamed(alert), alert.id));
             for alert in &mut alerts {
                 self.cases.complete(alert);
+                if alert.is_open() {
+                    self.complete_shift(alert);
+                }
             }
             IncidentView { incident: incident.clone(), alerts, exemplars: self.cases.exemplars(incident) }
         };
@@ -239,7 +243,10 @@ impl Engine {
         let recent = entry.last_hour.now(now);
         let answer = entry.baseline.as_ref().and_then(|baseline| baseline.answer(bucket));
         let known = entry.baseline.as_ref().map_or(0, |baseline| baseline.samples);
+        let learning =
+            self.learning(key).map(|n| format!("learning a new level (n = {n}, needs {})", detect::ENOUGH_ON_LEVEL));
         let note = match answer {
+            _ if learning.is_some() => learning,
             None => Some(format!("not enough data (n = {known}, needs {})", self.baseline.min_samples)),
             Some((_, cell)) if cell.cut_offs.iter().all(Option::is_none) => {
                 let needed = self.baseline.severity_min_samples.iter().min().copied().unwrap_or(0);
@@ -251,7 +258,8 @@ impl Engine {
         let wanted = answer.map(|(level, _)| (key, level, bucket, self.generation.number));
         let normal = self.distribution.as_ref().filter(|d| wanted == Some((&d.key, d.level, d.bucket, d.generation)));
         if let (Some((level, _)), None) = (answer, normal) {
-            out.push(Output::ReadDistribution { key: key.clone(), level, bucket, generation: self.generation.number });
+            let series = SeriesKey::duration(key.clone()).on(self.levels.number(key));
+            out.push(Output::ReadDistribution { series, level, bucket, generation: self.generation.number });
         }
         let week = |of: &dyn Fn(&KeyBaseline, HourOfWeek) -> Option<Micros>| {
             HourOfWeek::all().map(|bucket| entry.baseline.as_ref().and_then(|baseline| of(baseline, bucket))).collect()

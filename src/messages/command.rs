@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AnomalyId, SpanKey, Subject, Timestamp, TraceId};
+use crate::domain::{AlertId, AnomalyId, LevelId, SpanKey, Subject, Timestamp, TraceId};
 
 /// Chosen by the sender; the answer echoes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +31,14 @@ pub enum CommandKind {
     /// Use the generation again that was in use before; given twice, it is as if never given.
     TakeBackRecalculation,
     CancelRecalculation,
+    /// Take what these open alerts are about for normal from their onset on; each must offer a level shift.
+    AcceptLevel {
+        alerts: Vec<AlertId>,
+    },
+    /// Take back that a level was accepted: what was normal before it is again.
+    UndoLevel {
+        level: LevelId,
+    },
     /// Make this key the one whose baseline is sent.
     ShowBaseline {
         key: SpanKey,

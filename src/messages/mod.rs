@@ -11,7 +11,7 @@ mod views;
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{Command, CommandId, CommandKind, Outcome};
 pub use views::{
-    AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, MonitorView,
+    AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, LevelView, MonitorView,
     RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
     SourceState, SourceView, TraceState, TraceView, WaterfallSpan, WhyView,
 };
@@ -42,6 +42,8 @@ pub enum UpdateBody {
     Records(Vec<RecordView>),
     /// Topic: how much has been learnt.
     Learning(LearningView),
+    /// Topic: accepted levels in force, the newest first.
+    Levels(Vec<LevelView>),
     /// Topic: the baseline of the key last asked for by [`CommandKind::ShowBaseline`].
     Baseline(Box<BaselineView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].

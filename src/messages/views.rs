@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, Severity, SpanId, SpanKey, Subject, Timestamp,
-    TraceId,
+    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, Severity, SpanId, SpanKey, Subject,
+    Timestamp, TraceId,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +99,16 @@ pub struct IncidentView {
     pub alerts: Vec<Alert>,
     /// Slow spans of its alerts' traces: what to open or to analyse. The culprit's come first, the worst of them first.
     pub exemplars: Vec<Anomaly>,
+}
+
+/// An accepted level, and how far it is learnt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelView {
+    pub level: AcceptedLevel,
+    /// Durations learnt on it, of each of its keys.
+    pub learnt: Vec<u64>,
+    /// With fewer than that a key is not judged.
+    pub needs: u64,
 }
 
 /// Why there is or is no alert about a subject.

@@ -80,8 +80,28 @@ fn plan(known: &[TimeWindow], whole: TimeWindow) -> Vec<Vec<TimeWindow>> {
 }
 
 impl BackFiller {
-    /// Fills what is not known of the last days, then ends.
-    pub async fn run(self, beginning: Beginning) {
+    /// Fills what is not known of the last days, then what becomes unknown again: one after the other, so that nothing is
+    /// read twice.
+    pub async fn run(self, beginning: Beginning, mut forgotten: mpsc::UnboundedReceiver<Vec<TimeWindow>>) {
+        self.fill(beginning).await;
+        while let Some(windows) = forgotten.recv().await {
+            self.fill_again(&windows).await;
+        }
+    }
+
+    async fn fill_again(&self, windows: &[TimeWindow]) {
+        let days: Vec<Vec<TimeWindow>> = windows.iter().flat_map(|window| plan(&[], *window)).collect();
+        let mut progress = Progress { hours_done: 0, hours_total: days.iter().map(Vec::len).sum::<usize>() as u32 };
+        let mut backoff = Backoff::new(std::time::Duration::from_secs(2), std::time::Duration::from_secs(120));
+        for (index, windows) in days.iter().enumerate() {
+            self.read_patiently(windows, &mut progress, &mut backoff).await;
+            let moved = if index + 1 == days.len() { BackFill::Done } else { progress.running() };
+            let ended = Input::HistoryEnded { windows: windows.clone(), progress: moved };
+            let _ = self.to_core.send(ToCore::Step(ended)).await;
+        }
+    }
+
+    async fn fill(&self, beginning: Beginning) {
         let Beginning { known, live_from, generation_at } = beginning;
         let days = plan(&known, TimeWindow::new(live_from - self.history, live_from));
         let mut progress = Progress { hours_done: 0, hours_total: days.iter().map(Vec::len).sum::<usize>() as u32 };
@@ -104,17 +124,7 @@ impl BackFiller {
             if last {
                 self.settle(live_from).await;
             }
-            let mut missing = windows.clone();
-            loop {
-                match self.read_day(&mut missing, &mut progress).await {
-                    Ok(()) => break,
-                    Err(error) => {
-                        self.tell(progress.paused(error.to_string())).await;
-                        tokio::time::sleep(backoff.next_delay(jitter(), error.retry_after())).await;
-                    }
-                }
-            }
-            backoff.reset();
+            self.read_patiently(windows, &mut progress, &mut backoff).await;
             learnt = Micros(learnt.0 + windows.iter().map(|window| window.length().0).sum::<u64>());
             let moved = if last { BackFill::Done } else { progress.running() };
             let ended = Input::HistoryEnded { windows: windows.clone(), progress: moved };
@@ -129,6 +139,16 @@ impl BackFiller {
         if days.is_empty() {
             self.tell(BackFill::Done).await;
         }
+    }
+
+    /// Reads the windows of a day, however long that takes.
+    async fn read_patiently(&self, windows: &[TimeWindow], progress: &mut Progress, backoff: &mut Backoff) {
+        let mut missing = windows.to_vec();
+        while let Err(error) = self.read_day(&mut missing, progress).await {
+            self.tell(progress.paused(error.to_string())).await;
+            tokio::time::sleep(backoff.next_delay(jitter(), error.retry_after())).await;
+        }
+        backoff.reset();
     }
 
     async fn tell(&self, progress: BackFill) {

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::Utc;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::baseline::{self, KeyBuilder};
-use crate::domain::{Micros, TimeWindow, Timestamp};
-use crate::engine::{Distribution, Engine, Input, Output, Resumed};
+use crate::baseline::{self, KeyBuilder, SeriesKey};
+use crate::domain::{AcceptedLevel, AlertId, HourOfWeek, Level, LevelId, Micros, TimeWindow, Timestamp};
+use crate::engine::{Distribution, Engine, Input, OnLevels, Output, Resumed};
 use crate::messages::{Outcome, RecalculationKind, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
@@ -32,6 +32,9 @@ pub enum ToCore {
     },
     /// Use the generation again that was in use before.
     TakeBack(oneshot::Sender<Outcome>),
+    /// Take what these alerts are about for normal, or take that back; the answer comes once it is on the disk.
+    AcceptLevel(Vec<AlertId>, oneshot::Sender<Outcome>),
+    UndoLevel(LevelId, oneshot::Sender<Outcome>),
     CancelRecalculation,
     Recalculated(Recalculated),
     /// Write everything and end.
@@ -45,6 +48,8 @@ impl std::fmt::Debug for ToCore {
             Self::Ask(_) => "Ask",
             Self::Recalculate { .. } => "Recalculate",
             Self::TakeBack(_) => "TakeBack",
+            Self::AcceptLevel(..) => "AcceptLevel",
+            Self::UndoLevel(..) => "UndoLevel",
             Self::CancelRecalculation => "CancelRecalculation",
             Self::Recalculated(_) => "Recalculated",
             Self::Shutdown(_) => "Shutdown",
@@ -70,6 +75,8 @@ pub struct CoreParts {
     /// How late spans come, in microseconds, for the poller to read.
     pub settle_us: Arc<AtomicU64>,
     pub to_core: mpsc::WeakSender<ToCore>,
+    /// Windows that back-fill is to read once more.
+    pub forgotten: mpsc::UnboundedSender<Vec<TimeWindow>>,
 }
 
 /// A gap longer than this since the last run is filled by back-fill; a shorter one is polled and judged like live
@@ -82,6 +89,8 @@ struct Core {
     store: Store,
     builder: KeyBuilder,
     recalculating: Option<Arc<AtomicBool>>,
+    /// The engine wants baselines made anew, as soon as none are being made.
+    recalculation_wanted: bool,
     /// Told once, not with every write.
     store_failed: bool,
 }
@@ -102,7 +111,15 @@ pub fn run(
     let Rules { monitor, baseline, detect, maintenance, .. } = &parts.rules;
     let engine = Engine::new(baseline.clone(), detect.clone(), monitor.poll_interval()).with_maintenance(maintenance);
     let builder = KeyBuilder::new(baseline.calendar());
-    let mut core = Core { engine, builder, store: opened.store, recalculating: None, store_failed: false, parts };
+    let mut core = Core {
+        engine,
+        builder,
+        store: opened.store,
+        recalculating: None,
+        recalculation_wanted: false,
+        store_failed: false,
+        parts,
+    };
     let beginning = core.resume()?;
     let _ = begun.send(beginning);
     while let Some(message) = messages.blocking_recv() {
@@ -118,6 +135,12 @@ pub fn run(
             ToCore::TakeBack(answer) => {
                 let _ = answer.send(core.take_back());
             }
+            ToCore::AcceptLevel(alerts, answer) => {
+                let _ = answer.send(core.accept_level(&alerts));
+            }
+            ToCore::UndoLevel(level, answer) => {
+                let _ = answer.send(core.undo_level(level));
+            }
             ToCore::CancelRecalculation => {
                 if let Some(cancelled) = &core.recalculating {
                     cancelled.store(true, Ordering::Relaxed);
@@ -129,6 +152,9 @@ pub fn run(
                 let _ = done.send(());
                 return Ok(());
             }
+        }
+        if core.recalculation_wanted && core.recalculating.is_none() {
+            core.recalculate(false);
         }
     }
     core.end();
@@ -154,9 +180,22 @@ impl Core {
         // Whatever goes on is found again within the first polls, and told as new: nobody watched in between.
         let store::Closed { last_alert, last_incident, .. } = self.store.close_left_open()?;
         let alerts = self.store.alerts(&store::Query::default())?;
-        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts };
+        let levels = self.store.levels()?;
+        let on_levels = self.on_levels(&levels)?;
+        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, levels, on_levels };
         self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
+    }
+
+    /// How many durations of accepted levels the store holds.
+    fn on_levels(&mut self, levels: &[AcceptedLevel]) -> Result<OnLevels, StoreError> {
+        let mut found = OnLevels::new();
+        for (level, key) in levels.iter().flat_map(|level| level.keys.iter().map(move |key| (level, key))) {
+            let series = SeriesKey::duration(key.clone()).on(level.id);
+            let all = self.store.distribution(&series, Level::Global, HourOfWeek::new(0, 0), &mut self.builder)?;
+            found.insert((level.id, key.clone()), all.count());
+        }
+        Ok(found)
     }
 
     fn step(&mut self, input: Input) {
@@ -187,10 +226,22 @@ impl Core {
             Output::RecordAlert(alert) => self.store.record_alert(&alert),
             Output::RecordIncident(incident) => self.store.record_incident(&incident),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
-            Output::ReadDistribution { key, level, bucket, generation } => {
-                match self.store.distribution(&key, level, bucket, &mut self.builder) {
+            Output::ForgetWindows(windows) => {
+                let forgotten = self.store.forget_windows(&windows);
+                if forgotten.is_ok() {
+                    // Where nothing is filled back, the next start may.
+                    let _ = self.parts.forgotten.send(windows);
+                }
+                forgotten
+            }
+            Output::Recalculate => {
+                self.recalculation_wanted = true;
+                return;
+            }
+            Output::ReadDistribution { series, level, bucket, generation } => {
+                match self.store.distribution(&series, level, bucket, &mut self.builder) {
                     Ok(sketch) => {
-                        let read = Distribution { key, level, bucket, generation, sketch };
+                        let read = Distribution { key: series.key, level, bucket, generation, sketch };
                         self.step(Input::DistributionRead(Box::new(read)));
                         Ok(())
                     }
@@ -222,12 +273,14 @@ impl Core {
         };
         // What live polls have brought so far takes part.
         self.step(Input::TimePassed { commit: true });
+        self.recalculation_wanted &= rehearse;
         let cancelled = Arc::new(AtomicBool::new(false));
         let job = recalculation::Job {
             store: self.store.clone(),
             settings: self.parts.rules.baseline.clone(),
             keep: self.parts.rules.store.clone(),
             before: Arc::clone(self.engine.generation()),
+            levels: self.engine.levels().clone(),
             cancelled: Arc::clone(&cancelled),
             mailbox: self.parts.mailbox.clone(),
             clock: self.parts.clock.clone(),
@@ -260,6 +313,29 @@ impl Core {
             Recalculated::Failed(why) => RecalculationState::Failed(why),
         };
         self.parts.mailbox.tell(UpdateBody::Recalculation(state));
+    }
+
+    fn accept_level(&mut self, alerts: &[AlertId]) -> Outcome {
+        let proposed = self.engine.propose_level(alerts, &store::user(), self.parts.clock.now());
+        self.decide(proposed)
+    }
+
+    fn undo_level(&mut self, level: LevelId) -> Outcome {
+        let proposed = self.engine.propose_undoing(level, &store::user(), self.parts.clock.now());
+        self.decide(proposed)
+    }
+
+    /// A decision counts once it is on the disk: what a person was told they decided must not be forgotten.
+    fn decide(&mut self, proposed: Result<AcceptedLevel, String>) -> Outcome {
+        let level = match proposed {
+            Ok(level) => level,
+            Err(why) => return Outcome::Refused(format!("Nothing was changed: {why}.")),
+        };
+        if let Err(error) = self.store.record_level(&level) {
+            return Outcome::Refused(format!("{error}; nothing was changed"));
+        }
+        self.step(Input::LevelDecided(Box::new(level)));
+        Outcome::Accepted
     }
 
     /// Both generations stay as they are in the store: only which one is in use changes.

@@ -41,6 +41,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Analysis(_) => Some(8),
         UpdateBody::Incidents(_) => Some(9),
         UpdateBody::Why(_) => Some(10),
+        UpdateBody::Levels(_) => Some(11),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -158,6 +158,7 @@ impl Monitor {
         let (to_core, inbox) = mpsc::channel(CORE_QUEUE);
         let settle_us = Arc::new(AtomicU64::new(0));
         let (begun, beginning) = oneshot::channel();
+        let (forget, forgotten) = mpsc::unbounded_channel();
         let core_parts = CoreParts {
             rules: rules.clone(),
             store_dir,
@@ -165,6 +166,7 @@ impl Monitor {
             mailbox: mailbox.clone(),
             settle_us: Arc::clone(&settle_us),
             to_core: to_core.downgrade(),
+            forgotten: forget,
         };
         let core = tokio::task::spawn_blocking(move || core::run(core_parts, inbox, begun));
         let Ok(beginning) = beginning.await else {
@@ -181,7 +183,7 @@ impl Monitor {
         );
         let poll_now = Arc::new(Notify::new());
         let monitor = Self { rules, jaeger, to_core, mailbox, analyst, poll_now, shown_trace: None };
-        let tasks = monitor.spawn_tasks(prometheus, beginning, clock, board, settle_us);
+        let tasks = monitor.spawn_tasks(prometheus, (beginning, forgotten), clock, board, settle_us);
         let result = monitor.obey(&mut orders, core).await;
         for task in tasks {
             task.abort();
@@ -192,7 +194,7 @@ impl Monitor {
     fn spawn_tasks(
         &self,
         prometheus: Option<Arc<Prometheus>>,
-        beginning: Beginning,
+        (beginning, forgotten): (Beginning, mpsc::UnboundedReceiver<Vec<TimeWindow>>),
         clock: Clock,
         board: Board,
         settle_us: Arc<AtomicU64>,
@@ -221,7 +223,7 @@ impl Monitor {
                     requests: monitor.back_fill_requests,
                     history: Micros::from_secs(u64::from(self.rules.baseline.history_days) * 86_400),
                 };
-                tasks.push(tokio::spawn(filler.run(beginning.clone())));
+                tasks.push(tokio::spawn(filler.run(beginning.clone(), forgotten)));
             }
         }
         if let Some(prometheus) = prometheus {
@@ -288,6 +290,16 @@ impl Monitor {
             CommandKind::TakeBackRecalculation => {
                 let (answer, answered) = oneshot::channel();
                 self.tell_core(ToCore::TakeBack(answer)).await;
+                answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
+            }
+            CommandKind::AcceptLevel { alerts } => {
+                let (answer, answered) = oneshot::channel();
+                self.tell_core(ToCore::AcceptLevel(alerts, answer)).await;
+                answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
+            }
+            CommandKind::UndoLevel { level } => {
+                let (answer, answered) = oneshot::channel();
+                self.tell_core(ToCore::UndoLevel(level, answer)).await;
                 answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
             }
             CommandKind::CancelRecalculation => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::baseline::{self, Generation, KeyBuilder};
+use crate::baseline::{self, Generation, KeyBuilder, Levels, SeriesKey};
 use crate::detect::{self, Rejudged};
 use crate::domain::{Alert, Calendar, Micros, TimeWindow, Timestamp};
 use crate::messages::{ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts, UpdateBody};
@@ -27,6 +27,7 @@ pub struct Job {
     pub settings: baseline::Settings,
     pub keep: store::Settings,
     pub before: Arc<Generation>,
+    pub levels: Levels,
     pub cancelled: Arc<AtomicBool>,
     pub mailbox: Mailbox,
     pub clock: Clock,
@@ -53,7 +54,8 @@ impl Job {
 
     fn compute(&self) -> Result<Option<Recalculated>, StoreError> {
         let started = self.clock.now();
-        let series = self.store.series();
+        let mut series = self.store.series();
+        series.retain(|(_, series)| self.levels.answers(series));
         let tell = |done: usize| {
             self.mailbox.tell(UpdateBody::Recalculation(RecalculationState::Running {
                 keys_done: done as u32,
@@ -70,6 +72,7 @@ impl Job {
             made_at: started,
             structure: Arc::new(self.store.structure()?),
             watched_s: baseline::watched(&self.learnt_windows(started)?, &self.settings.calendar()),
+            levels: self.levels.numbers(),
             ..Generation::default()
         };
         let mut damaged = 0;
@@ -80,7 +83,8 @@ impl Job {
             damaged += self.store.read_slices(*id, &mut builder)?;
             let baseline = builder.finish(&rules);
             if baseline.samples > 0 {
-                generation.series.insert(key.clone(), Arc::new(baseline));
+                let named = SeriesKey::new(key.key.clone(), key.measure.clone());
+                generation.series.insert(named, Arc::new(baseline));
             }
             if (index + 1) % KEYS_BETWEEN_REOPENING == 0 {
                 self.store.reopen()?;

@@ -55,14 +55,14 @@ impl Query {
     }
 }
 
-fn insert<T: Serialize>(tree: &sled::Tree, row: &[u8], value: &T) -> Result<(), StoreError> {
+pub(super) fn insert<T: Serialize>(tree: &sled::Tree, row: &[u8], value: &T) -> Result<(), StoreError> {
     let payload = serde_json::to_vec(value).map_err(writing)?;
     tree.insert(row, record::seal(&payload)).map_err(writing)?;
     Ok(())
 }
 
 /// Damaged records are left out.
-fn read<T: DeserializeOwned>(rows: sled::Iter, wanted: impl Fn(&T) -> bool) -> Result<Vec<T>, StoreError> {
+pub(super) fn read<T: DeserializeOwned>(rows: sled::Iter, wanted: impl Fn(&T) -> bool) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
     for row in rows {
         let (_, value) = row.map_err(reading)?;

@@ -2,7 +2,7 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `learnt` | `k` id | a series: a measure of a span key |
+//! | `learnt` | `k` id | a series: a measure of a span key on one accepted level |
 //! | | `s` id day hour | slices of one key and UTC hour, or with hour 24 of a whole day |
 //! | | `w` | windows that are known, samples in all |
 //! | | `x` | stretches within them that are left out |
@@ -14,11 +14,13 @@
 //! | `anomalies` | start, trace, span | an anomaly |
 //! | `alerts` | number | an alert as it was last |
 //! | `incidents` | number | an incident as it was last |
+//! | `levels` | number | a level that was accepted, and whether that was undone |
 //!
 //! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written
 //! in one batch.
 
 mod history;
+mod levels;
 mod opening;
 mod owner;
 mod record;
@@ -35,10 +37,10 @@ use chrono::{DateTime, Utc};
 use crate::baseline::{
     DayRow, Facet, Generation, KeyBuilder, KeyStructure, Learnt, Ledger, SeriesKey, Sketch, Spread, Structure, unite,
 };
-use crate::domain::{HourOfWeek, Level, SpanKey, Subject};
+use crate::domain::{HourOfWeek, Level, Subject};
 
 pub use self::history::{Closed, Query};
-pub use self::owner::read as owner_of;
+pub use self::owner::{read as owner_of, user};
 pub use self::settings::Settings;
 
 use self::opening::{Trees, is_locked, make_private, open_guarded};
@@ -200,7 +202,7 @@ impl Store {
             excluded,
             settled,
             samples,
-            keys: inner.ids.keys().filter(|series| series.is_duration()).map(|series| series.key.clone()).collect(),
+            keys: inner.ids.keys().filter(|series| series.is_first()).map(|series| series.key.clone()).collect(),
         })
     }
 
@@ -303,18 +305,18 @@ impl Store {
         Ok(structure)
     }
 
-    /// All samples of a key at one level.
+    /// All samples of a series at one level of hours.
     ///
     /// # Errors
     /// When sled cannot read.
     pub fn distribution(
         &self,
-        key: &SpanKey,
+        series: &SeriesKey,
         level: Level,
         bucket: HourOfWeek,
         builder: &mut KeyBuilder,
     ) -> Result<Sketch, StoreError> {
-        let Some(id) = self.lock().ids.get(&SeriesKey::duration(key.clone())).copied() else {
+        let Some(id) = self.lock().ids.get(series).copied() else {
             return Ok(Sketch::default());
         };
         self.read_slices(id, builder)?;

@@ -20,6 +20,7 @@ pub struct Trees {
     pub anomalies: sled::Tree,
     pub alerts: sled::Tree,
     pub incidents: sled::Tree,
+    pub levels: sled::Tree,
 }
 
 impl Trees {
@@ -36,6 +37,7 @@ impl Trees {
             anomalies: db.open_tree("anomalies")?,
             alerts: db.open_tree("alerts")?,
             incidents: db.open_tree("incidents")?,
+            levels: db.open_tree("levels")?,
             db,
         })
     }

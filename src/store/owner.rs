@@ -12,10 +12,16 @@ fn file(dir: &Path) -> PathBuf {
     dir.join("owner")
 }
 
+/// Under whose name this process runs: the name, else the number.
+#[must_use]
+pub fn user() -> String {
+    let name = std::env::var("USER").ok().map(|name| text::clean(name.trim()).into_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+}
+
 /// Notes this process as the owner. Failing to is no reason not to work.
 pub fn note(dir: &Path, since: DateTime<Utc>) {
-    let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
-    let line = format!("pid {} of {user}, since {}\n", std::process::id(), since.format("%Y-%m-%d %H:%MZ"));
+    let line = format!("pid {} of {}, since {}\n", std::process::id(), user(), since.format("%Y-%m-%d %H:%MZ"));
     let _ = fs::write(file(dir), line);
 }
 

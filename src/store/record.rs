@@ -7,7 +7,7 @@ use crate::baseline::{
     Cell, CutOff, Exceeding, Facet, Generation, KeyBaseline, KeyStructure, Measure, SeriesKey, Settled, Spread,
     Structure,
 };
-use crate::domain::{HourOfWeek, Level, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId};
+use crate::domain::{HourOfWeek, Level, LevelId, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId};
 
 /// Raised when a payload's layout changes; a value of another schema is not read as if it were this one.
 const SCHEMA: u8 = 2;
@@ -86,6 +86,9 @@ pub fn write_series(series: &SeriesKey) -> Vec<u8> {
             put_text(&mut out, callee);
         }
     }
+    if series.level != LevelId::default() {
+        out.extend_from_slice(&series.level.0.to_le_bytes());
+    }
     out
 }
 
@@ -98,8 +101,10 @@ pub fn read_series(payload: &[u8]) -> Option<SeriesKey> {
         "edge" => Measure::EdgeTime(fields.text()?.into()),
         _ => return None,
     };
+    // Where no level was accepted, none is written.
+    let level = if fields.end().is_some() { 0 } else { fields.u64()? };
     fields.end()?;
-    Some(SeriesKey::new(key, measure))
+    Some(SeriesKey::new(key, measure).on(LevelId(level)))
 }
 
 pub fn write_key(key: &SpanKey) -> Vec<u8> {
@@ -171,18 +176,25 @@ pub fn write_generation_head(generation: &Generation) -> Vec<u8> {
     out.extend_from_slice(&generation.made_at.0.to_le_bytes());
     let keys: Vec<(&SpanKey, &KeyStructure)> = generation.structure.keys.iter().collect();
     let spreads: Vec<_> = generation.structure.spreads.iter().collect();
+    let levels: Vec<(&SpanKey, &LevelId)> = generation.levels.iter().collect();
     // Plain data with text for keys: it cannot fail to be written.
-    out.extend(serde_json::to_vec(&(&generation.watched_s, keys, spreads)).unwrap_or_default());
+    out.extend(serde_json::to_vec(&(&generation.watched_s, keys, spreads, levels)).unwrap_or_default());
     out
 }
 
 pub fn read_generation_head(payload: &[u8]) -> Option<Generation> {
     let mut fields = Fields(payload);
     let (number, made_at) = (fields.u64()?, fields.time()?);
-    let (watched_s, keys, spreads): (Vec<u32>, Vec<(SpanKey, KeyStructure)>, Spreads) =
-        serde_json::from_slice(fields.0).ok()?;
+    type Keys = Vec<(SpanKey, KeyStructure)>;
+    let whole = serde_json::from_slice::<(Vec<u32>, Keys, Spreads, Vec<(SpanKey, LevelId)>)>(fields.0);
+    // One that was made before levels could be accepted does not speak of them.
+    let (watched_s, keys, spreads, levels) = whole.ok().or_else(|| {
+        let (watched_s, keys, spreads) = serde_json::from_slice::<(Vec<u32>, Keys, Spreads)>(fields.0).ok()?;
+        Some((watched_s, keys, spreads, Vec::new()))
+    })?;
     let structure = Structure { keys: keys.into_iter().collect(), spreads: spreads.into_iter().collect() };
-    Some(Generation { number, made_at, series: BTreeMap::new(), structure: Arc::new(structure), watched_s })
+    let levels = levels.into_iter().collect();
+    Some(Generation { number, made_at, series: BTreeMap::new(), structure: Arc::new(structure), watched_s, levels })
 }
 
 pub fn write_baseline(baseline: &KeyBaseline) -> Vec<u8> {

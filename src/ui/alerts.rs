@@ -5,8 +5,9 @@ use ratatui::style::Style;
 use super::glyphs;
 use super::pen::Pen;
 use crate::app::layout::{Area, Layout, Pane, PaneArea};
-use crate::app::{App, Entry, Row, wording};
-use crate::domain::{Alert, Anomaly, Incident, Severity, Timestamp};
+use crate::app::{App, Entry, Row, level, wording};
+use crate::domain::{Alert, Anomaly, Severity, Timestamp};
+use crate::messages::IncidentView;
 
 /// Widths of the columns right of the name; zero for one that does not fit.
 struct Columns {
@@ -60,9 +61,9 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
         let incidents = app.alerts.incidents();
         match *row {
             Row::Incident(n) => {
-                let incident = &incidents[n].incident;
-                let base = style(!incident.is_open());
-                self::incident(pen, app, incident, line, base, now);
+                let view = &incidents[n];
+                let base = style(!view.incident.is_open());
+                incident(pen, app, view, line, base, now);
             }
             Row::Alert(n, alert) => {
                 let alert = &incidents[n].alerts[alert];
@@ -167,7 +168,8 @@ fn records_heading(pen: &mut Pen<'_>, columns: &Columns, line: Area) {
     }
 }
 
-fn incident(pen: &mut Pen<'_>, app: &App, incident: &Incident, line: Area, base: Style, now: Timestamp) {
+fn incident(pen: &mut Pen<'_>, app: &App, view: &IncidentView, line: Area, base: Style, now: Timestamp) {
+    let incident = &view.incident;
     let unfolded = app.view.alerts.unfolded_incidents.contains(&incident.id);
     let fold = if unfolded { glyphs::UNFOLDED } else { glyphs::FOLDED };
     pen.put(line.x + 1, line.y, 1, fold, pen.theme.quiet());
@@ -175,8 +177,10 @@ fn incident(pen: &mut Pen<'_>, app: &App, incident: &Incident, line: Area, base:
     let right = line.x + line.width;
     let since = if has_since(line.width) { SINCE } else { 0 };
     let room = line.width.saturating_sub(LEFT + since + AGE + 1);
-    let fits = pen.width(&incident.title) <= room;
-    let title = if fits { &incident.title } else { wording::short_title(&incident.title) };
+    let short = wording::short_title(&incident.title);
+    let remarked = level::remark(app, view).map(|remark| format!("{short}, {remark}"));
+    let title = remarked.as_deref().unwrap_or(&incident.title);
+    let title = if pen.width(title) <= room { title } else { short };
     pen.put_start(line.x + LEFT, line.y, room, title, base);
     pen.put_right(right.saturating_sub(AGE + since), line.y, since, &wording::time_of_day(incident.onset), base);
     let age = if incident.is_open() { wording::age(now.since(incident.onset)) } else { "over".to_owned() };
@@ -199,7 +203,7 @@ fn alert(pen: &mut Pen<'_>, alert: &Alert, line: Area, base: Style, now: Timesta
 }
 
 fn arithmetic(pen: &mut Pen<'_>, alert: &Alert, line: Area) {
-    let text = wording::arithmetic(alert);
+    let text = format!("{}{}", level::clause(alert), wording::arithmetic(alert));
     let room = line.width.saturating_sub(8);
     let text = if pen.width(&text) <= room { text } else { text.replace(" expected", " exp.") };
     pen.put_start(line.x + 8, line.y, room, &text, pen.theme.quiet());

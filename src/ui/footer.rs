@@ -3,9 +3,10 @@
 use ratatui::style::Style;
 
 use super::pen::Pen;
-use crate::app::keymap::{Action, TABLE};
+use crate::app::keymap::{Action, Binding, Place, TABLE};
 use crate::app::layout::Area;
-use crate::app::{App, LineInput, wording};
+use crate::app::level::LevelQuestion;
+use crate::app::{App, LevelCursor, LineInput, wording};
 use crate::messages::RecalculationState;
 
 pub fn draw(pen: &mut Pen<'_>, app: &App, rule: Option<Area>, keys: Area) {
@@ -65,13 +66,23 @@ pub fn input(pen: &mut Pen<'_>, line: &LineInput, x: u16, y: u16, width: u16) ->
 /// Keys in the order of the table, as many as fit; the ways to all the others and out come first.
 fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let place = app.place();
-    let rows = || TABLE.iter().filter(|row| row.applies(place)).filter_map(|row| row.footer.map(|word| (row, word)));
+    let question = app.level_question();
+    // A level is rarely to be decided on: its key shows where it is.
+    let useful = |row: &&Binding| row.action != Action::AskAboutLevel || question.is_some();
+    let rows = || {
+        let here = TABLE.iter().filter(|row| row.applies(place)).filter(useful);
+        here.filter_map(|row| row.footer.map(|word| (row, word)))
+    };
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
-            let word = if row.action == Action::Leave && (app.view.trace.is_some() || app.view.why.is_some()) {
-                "back"
-            } else {
-                word
+            let word = match (row.action, &question) {
+                (Action::Leave, _) if matches!(place, Place::Trace | Place::Why | Place::Level) => "back",
+                (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
+                (Action::ConfirmLevel, _) => match &app.view.level {
+                    Some(LevelCursor { question: LevelQuestion::Undo(_), .. }) => "undo it",
+                    _ => "accept",
+                },
+                _ => word,
             };
             (row.short_label(), word, matches!(row.action, Action::OpenHelp | Action::Leave))
         })

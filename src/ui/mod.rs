@@ -8,6 +8,7 @@ mod footer;
 mod glyphs;
 mod header;
 mod help;
+mod level;
 mod pen;
 mod services;
 mod settings;
@@ -45,6 +46,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         help::draw(pen, app, view, layout.screen);
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size));
+    } else if let Some(cursor) = &app.view.level {
+        level::draw(pen, app, cursor, layout.screen);
     } else if let Some(cursor) = &app.view.why {
         why::draw(pen, app, cursor, layout.screen);
     } else {

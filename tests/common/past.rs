@@ -44,6 +44,7 @@ pub fn alert(number: u64, raised: Timestamp, severity: Severity, subject: Subjec
         },
         detail: String::new(),
         exemplars: vec![TraceId(7)],
+        shift: None,
     }
 }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use spanwatch::app::{App, Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{
-    Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, HourOfWeek, Incident,
-    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanId, SpanKey, SpanKind,
-    Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
+    AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
+    HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
+    Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp,
+    TraceId,
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
-    MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView, RejudgedAlerts,
-    ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody,
-    WaterfallSpan, WhyView,
+    LevelView, MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
+    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update,
+    UpdateBody, WaterfallSpan, WhyView,
 };
 
 /// Friday 20 November 2026, 03:12:44 UTC.
@@ -329,7 +330,58 @@ fn alert_of(id: u64, severity: Severity, secs: u64, subject: Subject, kind: Aler
         worst: numbers,
         detail: String::new(),
         exemplars: vec![worst().id.trace],
+        shift: None,
     }
+}
+
+/// The matcher has been slow for three quarters of an hour, and so has the way to it.
+pub fn shifted() -> Vec<IncidentView> {
+    let mut views = incidents();
+    let IncidentView { incident, alerts, .. } = &mut views[0];
+    let begun = ago(2_700);
+    (incident.onset, incident.raised) = (begun, begun + Micros::from_secs(25));
+    alerts.truncate(2);
+    incident.alerts.truncate(2);
+    let shifted = |key: SpanKey, samples, normal: [u64; 2], now: [u64; 2]| ShiftedKey {
+        key,
+        samples,
+        normal: Some(Durations { n: samples, p50: ms(normal[0]), p95: ms(normal[1]) }),
+        now: Some(Durations { n: 574, p50: ms(now[0]), p95: ms(now[1]) }),
+    };
+    let keys = [
+        vec![shifted(matcher(), 5_204, [78, 190], [240, 590])],
+        vec![shifted(exchange(), 6_410, [120, 260], [300, 720])],
+    ];
+    for ((alert, keys), secs) in alerts.iter_mut().zip(keys).zip([0, 20]) {
+        alert.onset = begun + Micros::from_secs(secs);
+        alert.shift = Some(LevelShift { since: alert.onset, times: 3.1, keys, accepted: None });
+    }
+    views
+}
+
+/// The same an hour after it was accepted.
+pub fn accepted() -> (Vec<IncidentView>, Vec<LevelView>) {
+    let mut views = shifted();
+    let IncidentView { incident, alerts, .. } = &mut views[0];
+    incident.closed = Some(ago(600));
+    for alert in alerts.iter_mut() {
+        alert.closed = incident.closed;
+        if let Some(shift) = &mut alert.shift {
+            shift.accepted = Some(LevelId(1));
+        }
+    }
+    let level = AcceptedLevel {
+        id: LevelId(1),
+        incident: incident.id,
+        alerts: incident.alerts.clone(),
+        keys: vec![exchange(), matcher()],
+        since: ago(2_680).minute_after(),
+        left_out: 11_614,
+        at: ago(600),
+        by: "mira".to_owned(),
+        undone: None,
+    };
+    (views, vec![LevelView { level, learnt: vec![574, 12], needs: 20 }])
 }
 
 /// The matcher is slow and felt by two others; another service failed for a while and recovered.
