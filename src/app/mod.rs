@@ -435,9 +435,13 @@ impl App {
                     wording::recalculated(*how, *generation),
                     wording::count(u64::from(*changed)),
                     wording::plural(u64::from(*compared), "bucket"),
-                    match alerts.vanish {
-                        0 => String::new(),
-                        n => format!(", {} would vanish", wording::plural(u64::from(n), "alert")),
+                    match (alerts.vanish, alerts.appear) {
+                        (0, 0) => String::new(),
+                        (n, 0) => format!(", {} would vanish", wording::plural(u64::from(n), "alert")),
+                        (0, n) => format!(", {} would have appeared", wording::plural(u64::from(n), "alert")),
+                        (n, more) => {
+                            format!(", {} would vanish, {more} have appeared", wording::plural(u64::from(n), "alert"))
+                        }
                     },
                 ),
                 false,

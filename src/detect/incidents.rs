@@ -90,7 +90,7 @@ impl Book {
                 }
                 seen.insert(finding.track);
                 changed.extend(self.go_on(at, finding, &mut changes));
-            } else if finding.raises && watch.is_going_on(&finding, at) {
+            } else if finding.raises() && watch.is_going_on(&finding, at) {
                 seen.insert(finding.track);
                 changed.insert(self.raise(at, finding, watch, &mut changes));
             }
@@ -161,7 +161,7 @@ impl Book {
         let open = self.alerts.get_mut(&finding.track)?;
         open.quiet = 0;
         open.alert.last_seen = at;
-        let worse = finding.raises
+        let worse = finding.raises()
             && (finding.severity < open.alert.severity
                 || finding.arithmetic.log10_chance < open.alert.worst.log10_chance);
         if worse {

@@ -5,7 +5,7 @@ use crate::domain::{AlertKind, Arithmetic, HourOfWeek, Micros, Severity, TimeWin
 
 use super::chance;
 use super::subjects::{KeyWatch, SubjectId, TrackId};
-use super::test::{Finding, Test};
+use super::test::{Finding, Force, Test};
 use super::watch::Watch;
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
@@ -221,7 +221,7 @@ impl Watch {
                 severity: Severity::Sev2,
                 arithmetic,
                 onset: due,
-                raises: true,
+                force: Force::Raises,
                 detail: format!("due at {:02}:{:02}", time / 60, time % 60),
             });
         }

@@ -1,7 +1,7 @@
-//! What would have become of a stored alert under other baselines, as far as what is kept of it can tell.
+//! What would have become of a stored alert, or of what was nearly one, under other baselines, as far as what is kept of it can tell.
 
 use crate::baseline::{Cell, Facet, Generation, KeyBaseline, Measure, PERCENTILES, SeriesKey};
-use crate::domain::{Alert, AlertKind, Arithmetic, Calendar, Subject, UtcHour};
+use crate::domain::{AlertKind, Arithmetic, Calendar, Subject, UtcHour};
 
 use super::chance;
 use super::subjects::{ENOUGH_FOR_P95, Learnt};
@@ -10,27 +10,32 @@ use super::test::{ERRORS_TIMES, LEAST_EXCESS, LEAST_HITS, LEAST_SAMPLES};
 /// What is known of an alert after the baselines changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejudged {
-    /// It would have been raised all the same.
+    /// It would have been raised.
     Stands,
-    /// What it counted is no longer unlikely, or not enough above what is expected.
+    /// What it counted is not unlikely, or not enough above what is expected.
     Vanishes,
     /// What is kept of it does not tell.
     Unclear,
 }
 
-/// Judges the alert's worst window, as it was counted, by `generation`. Durations are kept only as how many exceeded one
+/// Judges a window, as it was counted, by `generation`. Durations are kept only as how many exceeded one
 /// limit, so they are compared at that limit: the share above it lies between those of the neighbouring percentiles, and
 /// where both ends do not agree the answer is [`Rejudged::Unclear`]. So it is for what is pooled from several keys.
 #[must_use]
-pub fn rejudge(alert: &Alert, generation: &Generation, calendar: &Calendar) -> Rejudged {
-    let numbers = &alert.worst;
-    match (alert.kind, &alert.subject) {
+pub fn rejudge(
+    kind: AlertKind,
+    subject: &Subject,
+    numbers: &Arithmetic,
+    generation: &Generation,
+    calendar: &Calendar,
+) -> Rejudged {
+    match (kind, subject) {
         // One call beyond anything learnt was compared with the largest ever, which is not kept by the alert.
         (AlertKind::SelfTime | AlertKind::Duration, _) if numbers.k < LEAST_HITS => Rejudged::Unclear,
         (AlertKind::SelfTime | AlertKind::Duration, Subject::Key(key)) => {
             let series = |measure| generation.series.get(&SeriesKey::new(key.clone(), measure));
             let whole = || series(Measure::Duration);
-            let baseline = match alert.kind {
+            let baseline = match kind {
                 AlertKind::SelfTime => series(Measure::SelfTime).or_else(whole),
                 _ => whole(),
             };
@@ -101,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::baseline::{DayRow, KeyBuilder, Settings, Slice};
-    use crate::domain::{AlertId, IncidentId, Micros, Severity, SpanKey, SpanKind, TimeWindow, Timestamp};
+    use crate::domain::{Alert, AlertId, IncidentId, Micros, Severity, SpanKey, SpanKind, TimeWindow, Timestamp};
 
     /// 2026-11-16 03:20 UTC, a Monday.
     const AT: Timestamp = Timestamp::from_secs(20_773 * 86_400 + 12_000);
@@ -125,6 +130,10 @@ mod tests {
         let baseline = builder.finish(&Settings::default().rules());
         let series = [(SeriesKey::duration(key()), Arc::new(baseline))].into();
         Generation { number: 1, series, ..Generation::default() }
+    }
+
+    fn judged(alert: &Alert, generation: &Generation) -> Rejudged {
+        rejudge(alert.kind, &alert.subject, &alert.worst, generation, &Calendar::utc())
     }
 
     fn alert(k: u64, threshold_us: u64) -> Alert {
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_became_normal_vanishes_and_what_is_still_odd_stands() {
-        let judge = |alert: &Alert, us| rejudge(alert, &generation(us), &Calendar::utc());
+        let judge = |alert: &Alert, us| judged(alert, &generation(us));
         assert_eq!(judge(&alert(30, 400_000), 100_000), Rejudged::Stands);
         assert_eq!(judge(&alert(30, 400_000), 50_000), Rejudged::Stands, "the system became faster");
         assert_eq!(judge(&alert(30, 400_000), 400_000), Rejudged::Vanishes, "all of its calls take that long now");
@@ -175,10 +184,9 @@ mod tests {
     fn between_two_percentiles_the_answer_may_be_open() {
         // 190 ms lies between p90 and p95: 5 to 10 % are expected, and 10 of 40 are unlikely enough only for fewer.
         let odd = alert(10, 192_000);
-        assert_eq!(rejudge(&odd, &generation(100_000), &Calendar::utc()), Rejudged::Vanishes);
+        assert_eq!(judged(&odd, &generation(100_000)), Rejudged::Vanishes);
         let generation = generation(100_000);
-        let answers: Vec<Rejudged> =
-            (10..40).map(|k| rejudge(&alert(k, 192_000), &generation, &Calendar::utc())).collect();
+        let answers: Vec<Rejudged> = (10..40).map(|k| judged(&alert(k, 192_000), &generation)).collect();
         let rank = |answer: &Rejudged| match answer {
             Rejudged::Vanishes => 0,
             Rejudged::Unclear => 1,

@@ -4,6 +4,7 @@ use crate::baseline::Spread;
 use crate::domain::{AlertKind, Arithmetic, Micros, Obstacle, Severity, Tested, TimeWindow, Timestamp};
 
 use super::chance;
+use super::quiet::NEAR_LOG10;
 use super::ring::Ring;
 use super::subjects::{ENOUGH_ALONE, EXTREME_TIMES, KeyWatch, SubjectId, Track, TrackId};
 
@@ -36,9 +37,26 @@ pub struct Finding {
     pub arithmetic: Arithmetic,
     /// When the first abnormal span of the window ended.
     pub onset: Timestamp,
-    /// Unlikely enough to raise an alert; else only to keep one open.
-    pub raises: bool,
+    pub force: Force,
     pub detail: String,
+}
+
+/// What the chance of a window is small enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Force {
+    /// Raises an alert.
+    Raises,
+    /// Keeps one open.
+    Keeps,
+    /// Is remembered.
+    Near,
+}
+
+impl Finding {
+    #[must_use]
+    pub fn raises(&self) -> bool {
+        self.force == Force::Raises
+    }
 }
 
 /// One round of tests.
@@ -81,13 +99,16 @@ impl Test {
     }
 
     /// A finding if the chance raises an alert, or at least keeps one open: half the decades are enough for that, on
-    /// windows that end with what is going on now.
+    /// windows that end with what is going on now. What is rare without that is a near miss.
     pub fn weigh(&self, track: TrackId, severity: Severity, arithmetic: Arithmetic) -> Option<Finding> {
         let Arithmetic { window, log10_chance, .. } = arithmetic;
-        let raises = log10_chance < self.log10_alpha;
-        let keeps = || window.length() <= CLOSING && log10_chance < self.log10_alpha / 2.0;
-        let detail = String::new();
-        (raises || keeps()).then_some(Finding { track, severity, arithmetic, onset: window.from, raises, detail })
+        let force = match () {
+            () if log10_chance < self.log10_alpha => Force::Raises,
+            () if window.length() <= CLOSING && log10_chance < self.log10_alpha / 2.0 => Force::Keeps,
+            () if log10_chance < NEAR_LOG10 => Force::Near,
+            () => return None,
+        };
+        Some(Finding { track, severity, arithmetic, onset: window.from, force, detail: String::new() })
     }
 
     /// Calls that took long, by windows from the shortest, each at its limits from SEV1 on. The chance is left at 0 where

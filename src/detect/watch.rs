@@ -42,6 +42,7 @@ pub struct Watch {
     pub(super) since: Option<Timestamp>,
     /// log₁₀ of the chance below which an alert is raised.
     log10_alpha: f64,
+    quiet_log10_alpha: Option<f64>,
     pub(super) tallied_to: Option<Timestamp>,
     /// The newest stretch in which nothing came from anyone.
     pub(super) gap: Option<TimeWindow>,
@@ -61,6 +62,7 @@ impl Watch {
             generation: Arc::default(),
             since: None,
             log10_alpha: YOUNG_LOG10_ALPHA,
+            quiet_log10_alpha: None,
             tallied_to: None,
             gap: None,
         }
@@ -164,6 +166,11 @@ impl Watch {
         }
     }
 
+    /// The odds that quiet hours ask for: where their tail is heavier than the model's, the budget alone would not be met.
+    pub const fn heed(&mut self, quiet_log10_alpha: Option<f64>) {
+        self.quiet_log10_alpha = quiet_log10_alpha;
+    }
+
     /// The odds in use: one false alert a week over all that is tested, once a week is known.
     fn set_odds(&mut self) {
         let tracks = self.keys.iter().map(KeyWatch::tracks).sum::<usize>() + 2 * self.groups.len();
@@ -172,7 +179,8 @@ impl Watch {
         let weekly = (self.settings.false_alerts_per_week / tests).log10().min(YOUNG_LOG10_ALPHA);
         let known = self.generation.watched().0.clamp(YOUNG.0, WEEK.0) as f64;
         let grown = (known / YOUNG.0 as f64).ln() / (WEEK.0 as f64 / YOUNG.0 as f64).ln();
-        self.log10_alpha = YOUNG_LOG10_ALPHA + grown * (weekly - YOUNG_LOG10_ALPHA);
+        let budget = YOUNG_LOG10_ALPHA + grown * (weekly - YOUNG_LOG10_ALPHA);
+        self.log10_alpha = self.quiet_log10_alpha.map_or(budget, |quiet| quiet.min(budget));
     }
 
     #[must_use]
@@ -187,7 +195,7 @@ impl Watch {
         let Some(since) = self.since else { return Vec::new() };
         let mut found: BTreeMap<TrackId, Finding> = BTreeMap::new();
         let mut tell = |finding: Finding| {
-            let weight = |finding: &Finding| (!finding.raises, finding.severity, finding.arithmetic.log10_chance);
+            let weight = |finding: &Finding| (finding.force, finding.severity, finding.arithmetic.log10_chance);
             if found.get(&finding.track).is_none_or(|known| weight(&finding) < weight(known)) {
                 found.insert(finding.track, finding);
             }
@@ -255,7 +263,7 @@ impl Watch {
             let p = (key.structure.rootless as f64 + 0.5) / (calls as f64 + 1.0);
             let arithmetic = test.counted(window, (n, k), p, &Spread::default(), calls);
             let track = TrackId { subject: SubjectId::Node(key.service), kind: AlertKind::InFlight };
-            let Some(finding) = test.weigh(track, Severity::Sev2, arithmetic).filter(|finding| finding.raises) else {
+            let Some(finding) = test.weigh(track, Severity::Sev2, arithmetic).filter(Finding::raises) else {
                 continue;
             };
             let onset = began.iter().copied().min().unwrap_or(at);

@@ -215,7 +215,7 @@ mod tests {
             for subject in [Subject::Key(key()), Subject::Node("cart".into())] {
                 let told = watch.why(&subject, AT);
                 for kind in [AlertKind::SelfTime, AlertKind::Errors] {
-                    let found = findings.iter().find(|f| f.raises && f.track.kind == kind && watch.subject(f.track.subject) == subject);
+                    let found = findings.iter().find(|f| f.raises() && f.track.kind == kind && watch.subject(f.track.subject) == subject);
                     let raised: Vec<&Tested> = told.iter().filter(|t| t.kind == kind && t.detail.is_empty()).flat_map(|t| &t.tested)
                         .filter(|t| t.obstacle.is_none()).collect();
                     match found {

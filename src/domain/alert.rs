@@ -75,6 +75,15 @@ pub struct Arithmetic {
     pub rho: f64,
 }
 
+/// A window that was odd, but not odd enough to be alerted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearMiss {
+    pub subject: Subject,
+    pub kind: AlertKind,
+    pub severity: Severity,
+    pub numbers: Arithmetic,
+}
+
 /// Numbered from 1 in the order in which they were raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct AlertId(pub u64);

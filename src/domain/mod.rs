@@ -13,7 +13,9 @@ pub mod text;
 mod time;
 mod why;
 
-pub use alert::{Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, Subject, Suspect, odds};
+pub use alert::{
+    Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, NearMiss, Subject, Suspect, odds,
+};
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
 pub use level::{AcceptedLevel, Durations, LevelId, LevelShift, ShiftedKey, Undone};

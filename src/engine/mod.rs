@@ -20,10 +20,10 @@ use std::sync::Arc;
 use crate::baseline::{
     self, Facet, Generation, Learnt, Ledger, Levels, Maintenance, MaintenancePlan, SeriesKey, Sketch, Spread, unite,
 };
-use crate::detect::{self, Book, Change, Metrics, Observed, Verdict, Watch};
+use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, QuietHour, Verdict, Watch};
 use crate::domain::{
     AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
-    Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    NearMiss, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -102,6 +102,8 @@ pub struct Resumed {
     pub last_incident: IncidentId,
     /// Those of the days that are learnt from: what was abnormal then is not learnt later either.
     pub alerts: Vec<Alert>,
+    /// How quiet the hours of those days were.
+    pub quiet: Vec<QuietHour>,
     /// All that were ever accepted, also those that were undone.
     pub levels: Vec<AcceptedLevel>,
     /// How many durations of each are in the store.
@@ -119,6 +121,8 @@ pub enum Output {
     RecordAlert(Box<Alert>),
     /// Write this incident down as it is now.
     RecordIncident(Box<Incident>),
+    /// Write down how quiet this hour was, over what was written of it before.
+    RecordQuietHour(Box<QuietHour>),
     /// Write what was learnt, all of it or nothing.
     StoreLearnt(Learnt),
     /// These windows were left out and are unknown again: back-fill is to read them.
@@ -169,6 +173,7 @@ pub struct Engine {
     rules: Rules,
     book: Book,
     metrics: Metrics,
+    quiet: Quiet,
     cases: Cases,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
@@ -238,6 +243,7 @@ impl Engine {
             rules: Rules::default(),
             book: Book::default(),
             metrics: Metrics::default(),
+            quiet: Quiet::default(),
             cases: Cases::default(),
             judged_to: None,
             history: Learner::default(),
@@ -336,6 +342,9 @@ impl Engine {
             Input::TimePassed { commit } => {
                 self.pass_time(now);
                 if commit {
+                    out.extend(
+                        self.quiet.take_changed().into_iter().map(|hour| Output::RecordQuietHour(Box::new(hour))),
+                    );
                     out.extend(self.commit_live(now));
                 }
             }
@@ -361,8 +370,10 @@ impl Engine {
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
-        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts, levels, on_levels } =
+        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels } =
             resumed;
+        self.quiet.resume(quiet);
+        self.watch.heed(self.quiet.log10_alpha(self.detect.false_alerts_per_week));
         self.book = Book::after(last_alert, last_incident);
         self.released = live_from;
         self.resume_levels(levels, on_levels);
@@ -545,20 +556,44 @@ impl Engine {
         let (traces, limit) = (&self.traces, self.watch.longest());
         let in_flight = limit.map_or_else(BTreeMap::new, |limit| traces.in_flight(now.saturating_sub(limit)));
         findings.extend(self.watch.test_in_flight(at, &in_flight));
-        for finding in findings.iter_mut().filter(|finding| finding.raises) {
+        for finding in findings.iter_mut().filter(|finding| finding.raises()) {
             let subject = self.watch.subject(finding.track.subject);
-            finding.raises = !self.hygiene.silences(&subject, finding.arithmetic.window);
+            if self.hygiene.silences(&subject, finding.arithmetic.window) {
+                finding.force = Force::Keeps;
+            }
         }
+        let (near, findings) = findings.into_iter().partition(|finding| finding.force == Force::Near);
         let changes = self.book.update(at, findings, &self.watch, &self.metrics);
         self.record(changes, out);
         self.cases.look_again(self.book.alerts(), &self.groups, &self.keys);
         for alert in self.book.alerts() {
             self.hygiene.trouble(alert, at, self.released);
         }
+        self.note_quiet(at, near);
         let spreads = self.watch.tally(at, self.book.is_quiet());
         // They are of the minutes that have just ended, and wait with them.
         if !spreads.is_empty() {
             self.pending.entry(minute_of(at) - 1).or_default().spread(spreads);
+        }
+    }
+
+    /// Remembers what was odd and not alerted. The odds follow once an hour.
+    fn note_quiet(&mut self, at: Timestamp, near: Vec<Finding>) {
+        let miss = |Finding { track, severity, arithmetic, .. }| NearMiss {
+            subject: self.watch.subject(track.subject),
+            kind: track.kind,
+            severity,
+            numbers: arithmetic,
+        };
+        let began = if self.book.is_quiet() {
+            self.quiet.note(at, near.into_iter().map(miss).collect())
+        } else {
+            self.quiet.spoil(at)
+        };
+        if began {
+            self.quiet
+                .forget_before(at.saturating_sub(Micros::from_secs(u64::from(self.baseline.history_days) * 86_400)));
+            self.watch.heed(self.quiet.log10_alpha(self.detect.false_alerts_per_week));
         }
     }
 

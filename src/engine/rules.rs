@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::detect::{Finding, Quantity, Rule, SubjectId, TrackId};
+use crate::detect::{Finding, Force, Quantity, Rule, SubjectId, TrackId};
 use crate::domain::{AlertKind, Arithmetic, Micros, TimeWindow, Timestamp};
 
 use super::keys::Keys;
@@ -48,7 +48,7 @@ impl Rules {
                     track: TrackId { subject: SubjectId::Key(number), kind: AlertKind::Threshold },
                     severity,
                     onset: since,
-                    raises: true,
+                    force: Force::Raises,
                     detail: format!("{}, now {value:.1}", rule.words()),
                     arithmetic: Arithmetic {
                         window: TimeWindow::new(at - WINDOW, at),

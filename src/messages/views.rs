@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, Severity, SpanId, SpanKey, Subject,
-    Timestamp, TraceId,
+    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, NearMiss, Severity, SpanId,
+    SpanKey, Subject, Timestamp, TraceId,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -264,8 +264,8 @@ pub enum RecalculationKind {
     TakenBack,
 }
 
-/// The alerts of the last seven days, judged by the new generation as far as what is kept of them tells. Which alerts
-/// would have appeared is not known: windows that raised none are not kept.
+/// The alerts of the last seven days, and what was nearly one, judged by the new generation as far as what is kept of them
+/// tells: of each hour in which nothing was alerted its oddest windows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RejudgedAlerts {
     pub stand: u32,
@@ -275,6 +275,10 @@ pub struct RejudgedAlerts {
     pub unclear: u32,
     /// Of those that would vanish the newest, at most 3.
     pub vanished: Vec<Alert>,
+    /// What was not alerted and would have been.
+    pub appear: u32,
+    /// Of those the newest, at most 3.
+    pub appeared: Vec<NearMiss>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

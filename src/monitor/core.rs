@@ -182,7 +182,9 @@ impl Core {
         let alerts = self.store.alerts(&store::Query::default())?;
         let levels = self.store.levels()?;
         let on_levels = self.on_levels(&levels)?;
-        let resumed = Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, levels, on_levels };
+        let quiet = self.store.quiet_hours()?;
+        let resumed =
+            Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels };
         self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }
@@ -225,6 +227,7 @@ impl Core {
             Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
             Output::RecordAlert(alert) => self.store.record_alert(&alert),
             Output::RecordIncident(incident) => self.store.record_incident(&incident),
+            Output::RecordQuietHour(hour) => self.store.record_quiet_hour(&hour),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
             Output::ForgetWindows(windows) => {
                 let forgotten = self.store.forget_windows(&windows);
@@ -356,7 +359,9 @@ impl Core {
         }
         let alerts = recalculation::recent_alerts(&self.store, started).unwrap_or_default();
         let calendar = self.parts.rules.baseline.calendar();
-        let parts = recalculation::Outcome { before: self.engine.generation(), alerts: &alerts, calendar: &calendar };
+        let near = recalculation::recent_near_misses(&self.store, started).unwrap_or_default();
+        let before = self.engine.generation();
+        let parts = recalculation::Outcome { before, alerts: &alerts, near: &near, calendar: &calendar };
         let state = parts.tell(&former, RecalculationKind::TakenBack, started, self.parts.clock.now());
         self.step(Input::GenerationTakenBack(former));
         self.parts.mailbox.tell(UpdateBody::Recalculation(state));

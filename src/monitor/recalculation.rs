@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::baseline::{self, Generation, KeyBuilder, Levels, SeriesKey};
 use crate::detect::{self, Rejudged};
-use crate::domain::{Alert, Calendar, Micros, TimeWindow, Timestamp};
+use crate::domain::{Alert, Calendar, Micros, NearMiss, TimeWindow, Timestamp};
 use crate::messages::{ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts, UpdateBody};
 use crate::store::{self, Query, Store, StoreError};
 
@@ -18,8 +18,8 @@ const KEYS_BETWEEN_REOPENING: usize = 64;
 const PROGRESS_STEPS: usize = 50;
 /// Alerts as old as this are judged by a new generation.
 const REJUDGED: Micros = Micros::from_secs(7 * 86_400);
-/// Alerts that would vanish are named up to so many.
-const MOST_VANISHED: usize = 3;
+/// Alerts that would vanish or appear are named up to so many.
+const MOST_NAMED: usize = 3;
 
 #[derive(Debug)]
 pub struct Job {
@@ -101,7 +101,9 @@ impl Job {
         }
         let generation = Arc::new(generation);
         let alerts = recent_alerts(&self.store, started)?;
-        let outcome = Outcome { before: &self.before, alerts: &alerts, calendar: &self.settings.calendar() };
+        let near = recent_near_misses(&self.store, started)?;
+        let outcome =
+            Outcome { before: &self.before, alerts: &alerts, near: &near, calendar: &self.settings.calendar() };
         let how = if self.rehearse { RecalculationKind::Rehearsed } else { RecalculationKind::Applied };
         let state = outcome.tell(&generation, how, started, self.clock.now());
         Ok(Some(if self.rehearse { Recalculated::Rehearsed(state) } else { Recalculated::Made { generation, state } }))
@@ -122,6 +124,8 @@ pub struct Outcome<'a> {
     pub before: &'a Generation,
     /// Those of the last seven days.
     pub alerts: &'a [Alert],
+    /// What was nearly one in those days.
+    pub near: &'a [NearMiss],
     pub calendar: &'a Calendar,
 }
 
@@ -163,14 +167,23 @@ impl Outcome<'_> {
     fn rejudged(&self, generation: &Generation) -> RejudgedAlerts {
         let mut told = RejudgedAlerts::default();
         for alert in self.alerts.iter().rev() {
-            match detect::rejudge(alert, generation, self.calendar) {
+            match detect::rejudge(alert.kind, &alert.subject, &alert.worst, generation, self.calendar) {
                 Rejudged::Stands => told.stand += 1,
                 Rejudged::Unclear => told.unclear += 1,
                 Rejudged::Vanishes => {
                     told.vanish += 1;
-                    if told.vanished.len() < MOST_VANISHED {
+                    if told.vanished.len() < MOST_NAMED {
                         told.vanished.push(alert.clone());
                     }
+                }
+            }
+        }
+        for miss in self.near.iter().rev() {
+            let NearMiss { subject, kind, numbers, .. } = miss;
+            if detect::rejudge(*kind, subject, numbers, generation, self.calendar) == Rejudged::Stands {
+                told.appear += 1;
+                if told.appeared.len() < MOST_NAMED {
+                    told.appeared.push(miss.clone());
                 }
             }
         }
@@ -185,4 +198,13 @@ impl Outcome<'_> {
 pub fn recent_alerts(store: &Store, now: Timestamp) -> Result<Vec<Alert>, StoreError> {
     let window = TimeWindow::new(now - REJUDGED, now);
     store.alerts(&Query { window: Some(window), ..Query::default() })
+}
+
+/// What was nearly an alert in the last seven days, in the order of time.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn recent_near_misses(store: &Store, now: Timestamp) -> Result<Vec<NearMiss>, StoreError> {
+    let recent = store.quiet_hours()?.into_iter().filter(|hour| hour.hour.start() >= now - REJUDGED);
+    Ok(recent.flat_map(|hour| hour.near).collect())
 }

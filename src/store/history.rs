@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::detect::QuietHour;
 use crate::domain::{Alert, AlertId, Anomaly, AnomalyId, Incident, IncidentId, Severity, TimeWindow, Timestamp};
 
 use super::rows::{anomaly_row, from_time, number_row};
@@ -87,6 +88,22 @@ impl Store {
     /// When sled cannot write.
     pub fn record_incident(&self, incident: &Incident) -> Result<(), StoreError> {
         insert(&self.lock().trees()?.incidents, &number_row(incident.id.0), incident)
+    }
+
+    /// Writes down how quiet an hour was, over what was written of it before. It reaches the disk with the next flush.
+    ///
+    /// # Errors
+    /// When sled cannot write.
+    pub fn record_quiet_hour(&self, hour: &QuietHour) -> Result<(), StoreError> {
+        insert(&self.lock().trees()?.quiet, &from_time(hour.hour.start()), hour)
+    }
+
+    /// How quiet hours were, in their order. Damaged records are left out.
+    ///
+    /// # Errors
+    /// When sled cannot read.
+    pub fn quiet_hours(&self) -> Result<Vec<QuietHour>, StoreError> {
+        read(self.lock().trees()?.quiet.iter(), |_| true)
     }
 
     /// Incidents in the order in which they were opened. Damaged records are left out.

@@ -14,6 +14,7 @@
 //! | `anomalies` | start, trace, span | an anomaly |
 //! | `alerts` | number | an alert as it was last |
 //! | `incidents` | number | an incident as it was last |
+//! | `quiet` | hour | its oddest windows in which nothing was alerted |
 //! | `levels` | number | a level that was accepted, and whether that was undone |
 //!
 //! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written

@@ -20,6 +20,7 @@ pub struct Trees {
     pub anomalies: sled::Tree,
     pub alerts: sled::Tree,
     pub incidents: sled::Tree,
+    pub quiet: sled::Tree,
     pub levels: sled::Tree,
 }
 
@@ -37,6 +38,7 @@ impl Trees {
             anomalies: db.open_tree("anomalies")?,
             alerts: db.open_tree("alerts")?,
             incidents: db.open_tree("incidents")?,
+            quiet: db.open_tree("quiet")?,
             levels: db.open_tree("levels")?,
             db,
         })

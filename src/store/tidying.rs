@@ -80,6 +80,8 @@ impl Store {
         remove_first(&trees.incidents, 1, |_, value| {
             ended_before(value, |incident: &Incident| incident.last_seen, oldest)
         })?;
+        let oldest = from_time(Self::kept_from(now, history_days));
+        remove_first(&trees.quiet, 0, |name, _| name < oldest.as_slice())?;
         trees.db.flush().map_err(writing)?;
         Ok(())
     }

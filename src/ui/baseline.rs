@@ -7,7 +7,7 @@ use super::pen::Pen;
 use super::{charts, glyphs};
 use crate::app::layout::{Area, Pane, PaneArea};
 use crate::app::{App, wording, wrap};
-use crate::domain::{Level, Micros, Severity};
+use crate::domain::{AlertKind, Level, Micros, NearMiss, Severity, Subject, Timestamp};
 use crate::messages::{BaselineView, CellView, ChangedCell, RecalculationKind, RecalculationState, RejudgedAlerts};
 
 const TABLE: u16 = 4;
@@ -360,19 +360,26 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
 
 /// What it means for the alerts of the last seven days.
 fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
-    let RejudgedAlerts { stand, vanish, unclear, vanished } = alerts;
+    let RejudgedAlerts { stand, vanish, unclear, vanished, appear, appeared } = alerts;
     let all = stand + vanish + unclear;
-    if all == 0 {
+    if all + appear == 0 {
         return vec![PanelLine::plain("no alerts in the last 7 days to judge again")];
     }
     let alerts = wording::plural(u64::from(all), "alert");
     let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} unclear");
-    let mut lines = vec![PanelLine::plain(text)];
-    lines.extend(vanished.iter().map(|alert| PanelLine {
+    let named = |at: Timestamp, severity: Severity, kind: AlertKind, subject: &Subject| PanelLine {
         heading: false,
-        text: format!("  {} {}  {}  ", wording::clock(alert.onset), alert.severity, alert.kind),
-        name: alert.subject.to_string(),
-    }));
+        text: format!("  {} {severity}  {kind}  ", wording::clock(at)),
+        name: subject.to_string(),
+    };
+    let mut lines = vec![PanelLine::plain(text)];
+    lines.extend(vanished.iter().map(|alert| named(alert.onset, alert.severity, alert.kind, &alert.subject)));
+    if *appear > 0 {
+        let text = format!("{} more would have appeared", wording::count(u64::from(*appear)));
+        lines.push(PanelLine::plain(text));
+        let of = |miss: &NearMiss| named(miss.numbers.window.from, miss.severity, miss.kind, &miss.subject);
+        lines.extend(appeared.iter().map(of));
+    }
     lines
 }
 
@@ -383,7 +390,7 @@ fn changed_cell(cell: &ChangedCell) -> PanelLine {
 }
 
 /// The short form where panes are tabs: what the selected row of a list is about.
-pub fn detail(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: crate::domain::Timestamp) {
+pub fn detail(pen: &mut Pen<'_>, app: &App, area: PaneArea, now: Timestamp) {
     let view = shown(app);
     if !app.view.led_by_services
         && let Some(incident) = app.alerts.selected_incident(&app.view.alerts)

@@ -53,6 +53,7 @@ impl<T: Traffic> Clockwork<T> {
         let alerts = store.alerts(&Query::default()).unwrap();
         let levels = store.levels().unwrap();
         let on_levels = on_levels(&store, &levels);
+        let quiet = store.quiet_hours().unwrap();
         let generation = store.generation().unwrap();
         let engine = Engine::new(settings(), detect::Settings::default(), POLL).with_maintenance(maintenance);
         let mut clockwork = Self {
@@ -68,8 +69,17 @@ impl<T: Traffic> Clockwork<T> {
             recalculation_wanted: false,
         };
         clockwork.step(Input::GenerationMade(Arc::new(generation)));
-        let resumed =
-            Resumed { ledger, live_from, anomalies: Vec::new(), last_alert, last_incident, alerts, levels, on_levels };
+        let resumed = Resumed {
+            ledger,
+            live_from,
+            anomalies: Vec::new(),
+            last_alert,
+            last_incident,
+            alerts,
+            quiet,
+            levels,
+            on_levels,
+        };
         clockwork.step(Input::Resumed(Box::new(resumed)));
         clockwork.now = live_from;
         clockwork
@@ -87,6 +97,7 @@ impl<T: Traffic> Clockwork<T> {
                     self.alerts.insert(alert.id, *alert);
                 }
                 Output::RecordIncident(incident) => self.store.record_incident(&incident).unwrap(),
+                Output::RecordQuietHour(hour) => self.store.record_quiet_hour(&hour).unwrap(),
                 Output::ForgetWindows(windows) => {
                     self.store.forget_windows(&windows).unwrap();
                     self.forgotten.extend(windows);
