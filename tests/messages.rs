@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
@@ -11,9 +13,9 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Outcome, PromptReceipt, RecalculationKind,
-    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
-    TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
+    CommandKind, IncidentView, LearningView, MetricReading, MonitorView, Normal, Outcome, PromptReceipt,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -155,26 +157,37 @@ fn trace_states() -> Vec<TraceState> {
         self_time: Micros(6),
         error: true,
         severity: Some(Severity::Sev1),
-        normal_p99: None,
+        normal: Normal::Unknown { samples: 3 },
+        critical_time: Micros(1),
         critical: vec![(Micros(1), Micros(2))],
-        attributes: vec![("a".into(), "b".into())],
+        waited: Micros(7),
+        moved_us: -5,
+        attributes: [("a", "b")].into_iter().collect(),
+        resource: Arc::new([("host.name", "c")].into_iter().collect()),
     };
+    let known = Normal::Known { p50: Micros(1), p99: Micros(2), samples: 500, level: Level::Global, above: Some(990) };
+    let other = WaterfallSpan { normal: known, ..span.clone() };
     let all = vec![
         TraceState::Loading,
         TraceState::Failed("Jaeger no longer has this trace".into()),
-        TraceState::Loaded {
+        TraceState::Loaded(Waterfall {
             start: at(),
             duration: Micros(1),
             services: 4,
             errors: 1,
             orphans: 2,
-            left_out: 3,
-            spans: vec![span],
-        },
+            duplicates: 3,
+            cycles: 4,
+            moved: 5,
+            moved_most: Micros(6),
+            left_out: 7,
+            bucket: HourOfWeek::new(4, 3),
+            spans: vec![span, other],
+        }),
     ];
     for state in &all {
         match state {
-            TraceState::Loading | TraceState::Failed(_) | TraceState::Loaded { .. } => {}
+            TraceState::Loading | TraceState::Failed(_) | TraceState::Loaded(_) => {}
         }
     }
     all

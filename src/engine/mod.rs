@@ -12,6 +12,7 @@ mod offline;
 mod rules;
 mod traces;
 mod views;
+mod waterfall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
