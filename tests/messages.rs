@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
     Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, HourOfWeek, Incident,
-    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanId, SpanKey, SpanKind,
-    Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
+    IncidentId, KindTested, Level, MetricKind, MetricSample, Micros, Obstacle, Severity, SpanEvent, SpanId, SpanKey,
+    SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId,
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
@@ -164,6 +164,7 @@ fn trace_states() -> Vec<TraceState> {
         moved_us: -5,
         attributes: [("a", "b")].into_iter().collect(),
         resource: Arc::new([("host.name", "c")].into_iter().collect()),
+        events: vec![SpanEvent { at: at(), name: "retry".into(), attributes: [("n", "2")].into_iter().collect() }],
     };
     let known = Normal::Known { p50: Micros(1), p99: Micros(2), samples: 500, level: Level::Global, above: Some(990) };
     let other = WaterfallSpan { normal: known, ..span.clone() };

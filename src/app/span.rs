@@ -4,7 +4,7 @@ use super::analysis::{Page, TextLine, Tone};
 use super::trace::Shown;
 use super::waterfall::{Group, Kind};
 use super::{App, wording};
-use crate::domain::{HourOfWeek, Level, Micros, SpanKind};
+use crate::domain::{Attributes, HourOfWeek, Level, Micros, SpanEvent, SpanKind, Timestamp};
 use crate::messages::{Normal, Waterfall, WaterfallSpan};
 
 /// The name and the id of what is under the cursor.
@@ -33,6 +33,14 @@ pub fn lines(app: &App, width: usize) -> Vec<TextLine> {
     match shown(app) {
         Some((waterfall, Shown::Span(number, span))) => {
             facts(&mut page, app, waterfall, number, span);
+            if !span.events.is_empty() {
+                page.gap();
+                page.add(Tone::Heading, "EVENTS", 0);
+            }
+            for event in &span.events {
+                let line = format!("{}  {}", self::event(event, waterfall, span), attributes(&event.attributes));
+                page.add(Tone::Plain, line.trim_end(), 2);
+            }
             page.gap();
             page.add(Tone::Heading, "ATTRIBUTES", 0);
             pairs(&mut page, span.attributes.iter(), "none");
@@ -58,13 +66,12 @@ pub fn short_lines(app: &App, width: usize, height: usize) -> Vec<TextLine> {
     match shown(app) {
         Some((waterfall, Shown::Span(number, span))) => {
             facts(&mut page, app, waterfall, number, span);
+            if let Some(first) = span.events.first() {
+                let count = wording::plural(span.events.len() as u64, "event");
+                page.add(Tone::Plain, &format!("{count}, the first {}", event(first, waterfall, span)), 2);
+            }
             if page.lines.len() < height {
-                // A pair longer than a few lines would push out all the others.
-                let longest = width.saturating_sub(2);
-                let pairs = span.attributes.iter().take(width * height).map(|(key, value)| format!("{key}={value}"));
-                let text: Vec<String> =
-                    pairs.map(|pair| crate::domain::text::middle(&pair, longest).into_owned()).collect();
-                page.add(Tone::Quiet, &text.join("  "), 0);
+                page.add(Tone::Quiet, &attributes(&span.attributes), 0);
             }
         }
         Some((waterfall, Shown::Group(group, _))) => several(&mut page, app, waterfall, group),
@@ -101,8 +108,7 @@ fn facts(page: &mut Page, app: &App, waterfall: &Waterfall, number: u32, span: &
     }
     page.add(Tone::Plain, &when, 2);
     page.add(Tone::Plain, &normal(span, waterfall.bucket), 2);
-    let start = waterfall.start + span.offset;
-    let recorded = crate::domain::Timestamp(start.0.saturating_sub(span.moved_us));
+    let recorded = recorded_start(waterfall, span);
     let exact = wording::thousands(span.duration.0);
     let mut raw = format!("{}; recorded {}, {exact} us", status(span), wording::exact(recorded));
     if span.moved_us != 0 {
@@ -112,6 +118,28 @@ fn facts(page: &mut Page, app: &App, waterfall: &Waterfall, number: u32, span: &
         raw.push_str(&format!("; drawn {by} {direction}, by the clock of {caller}"));
     }
     page.add(if span.error { Tone::Trouble } else { Tone::Plain }, &raw, 2);
+}
+
+/// `+620ms retry`, after the trace's start as it is drawn.
+fn event(event: &SpanEvent, waterfall: &Waterfall, span: &WaterfallSpan) -> String {
+    let recorded = recorded_start(waterfall, span);
+    let after = match event.at >= recorded {
+        true => format!("+{}", Micros(span.offset.0.saturating_add(event.at.since(recorded).0))),
+        // Somebody's clock; at least it is no news.
+        false => format!("{} before it began", recorded.since(event.at)),
+    };
+    format!("{after} {}", event.name)
+}
+
+/// `attempt=2  reason=timeout`; of endless ones the first thousand.
+fn attributes(attributes: &Attributes) -> String {
+    let pairs: Vec<String> = attributes.iter().take(1_000).map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join("  ")
+}
+
+fn recorded_start(waterfall: &Waterfall, span: &WaterfallSpan) -> Timestamp {
+    let drawn = waterfall.start + span.offset;
+    Timestamp(drawn.0.saturating_sub(span.moved_us))
 }
 
 /// `normal of Fri 03h: p50 96ms, p99 224ms (n = 5204); above p99.9, 9.3 x p99, S1`

@@ -285,3 +285,7 @@ impl TraceCursor {
         self.settle(data, page);
     }
 }
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;

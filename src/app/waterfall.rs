@@ -526,4 +526,4 @@ fn joined(pieces: impl Iterator<Item = (Micros, Micros)>, gap: u64) -> Vec<(Micr
 
 #[cfg(test)]
 #[path = "waterfall_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -4,10 +4,10 @@ use super::*;
 use crate::domain::{Attributes, SpanKind};
 use crate::messages::Normal;
 
-const DURATION: u64 = 100_000;
+pub(crate) const DURATION: u64 = 100_000;
 
 /// A span of a tenth of the trace that nobody need look at.
-fn span(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
+pub(crate) fn span(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
     WaterfallSpan {
         id: SpanId(id),
         depth,
@@ -24,10 +24,11 @@ fn span(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
         moved_us: 0,
         attributes: Attributes::default(),
         resource: Arc::default(),
+        events: Vec::new(),
     }
 }
 
-fn failed(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
+pub(crate) fn failed(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
     WaterfallSpan { error: true, ..span(id, depth, operation) }
 }
 
@@ -41,7 +42,7 @@ fn critical(id: u64, depth: u16, operation: &str) -> WaterfallSpan {
 }
 
 /// Many spans below the root that have nothing to do with the others, each with a name of its own.
-fn padded(mut spans: Vec<WaterfallSpan>) -> Vec<WaterfallSpan> {
+pub(crate) fn padded(mut spans: Vec<WaterfallSpan>) -> Vec<WaterfallSpan> {
     spans.extend((0..30).map(|n| span(1_000 + n, 1, &format!("other {n}"))));
     spans
 }

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use crate::baseline::{self, Facet, Generation, Learnt, Ledger, Maintenance, MaintenancePlan, Sketch, Spread, unite};
 use crate::detect::{self, Book, Change, Metrics, Verdict, Watch};
 use crate::domain::{
-    Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros, Severity, Span,
-    SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId, Level, Micros,
+    Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -64,7 +64,7 @@ pub enum Input {
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
-    TraceFetched(Box<Trace>),
+    TraceFetched(Box<Trace>, EventsBySpan),
     /// The data has a gap that ends here: what follows does not continue what was before.
     GapEnded(Timestamp),
     /// Resource metrics, as they were scraped.
@@ -306,7 +306,9 @@ impl Engine {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
             }
-            Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
+            Input::TraceFetched(trace, events) => {
+                out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace, events)))));
+            }
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
             Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::TimePassed { commit } => {

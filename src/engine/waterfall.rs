@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::baseline::{Cell, PERCENTILES};
 use crate::detect::{self, Verdict};
-use crate::domain::{HourOfWeek, Level, Micros, Severity, Span, Trace, UtcHour};
+use crate::domain::{EventsBySpan, HourOfWeek, Level, Micros, Severity, Span, Trace, UtcHour};
 use crate::messages::{Normal, TraceState, TraceView, Waterfall, WaterfallSpan};
 
 use super::Engine;
@@ -15,7 +15,7 @@ const MOST_ROWS: usize = 50_000;
 const FINEST: u64 = 1_000;
 
 impl Engine {
-    pub(super) fn trace_view(&self, trace: &Trace) -> TraceView {
+    pub(super) fn trace_view(&self, trace: &Trace, mut events: EventsBySpan) -> TraceView {
         let shape = detect::trace::shape(trace);
         let rows = shape.rows.len();
         let moved_most = shape.rows.iter().map(|row| row.moved_us.unsigned_abs()).max().unwrap_or(0);
@@ -45,6 +45,7 @@ impl Engine {
                 moved_us: row.moved_us,
                 attributes: span.attributes.clone(),
                 resource: Arc::clone(&span.resource),
+                events: events.remove(&(span.id, span.start)).unwrap_or_default(),
             });
         }
         TraceView {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Attributes, HourOfWeek, Level, Micros, Severity, SpanId, SpanKey, Timestamp, TraceId};
+use crate::domain::{Attributes, HourOfWeek, Level, Micros, Severity, SpanEvent, SpanId, SpanKey, Timestamp, TraceId};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceView {
@@ -73,6 +73,8 @@ pub struct WaterfallSpan {
     /// Shared with the trace it was made from: nobody reads those of most spans.
     pub attributes: Attributes,
     pub resource: Arc<Attributes>,
+    /// By time, on the clock of the span's recorded start.
+    pub events: Vec<SpanEvent>,
 }
 
 /// What calls like this one take in the hour of the week of this one's start.

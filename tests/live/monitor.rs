@@ -6,6 +6,7 @@ use std::time::Duration;
 use spanwatch::baseline;
 use spanwatch::demo::{Exchange, Fault, Options, Schedule};
 use spanwatch::domain::{Micros, TimeWindow, Timestamp};
+use spanwatch::messages::Normal;
 use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::runtime::now;
 use spanwatch::sources::jaeger::Jaeger;

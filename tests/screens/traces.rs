@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use spanwatch::domain::{Attributes, Level, Micros, Severity, SpanId, SpanKey, SpanKind, TraceId};
+use spanwatch::domain::{Attributes, Level, Micros, Severity, SpanEvent, SpanId, SpanKey, SpanKind, TraceId};
 use spanwatch::messages::{Normal, TraceState, TraceView, Waterfall, WaterfallSpan};
 
 use super::{ago, exchange, friday_03, gateway, matcher, ms, wallet};
@@ -34,7 +34,13 @@ fn span(id: u64, depth: u16, key: &SpanKey, offset: u64, duration: u64, own: u64
         moved_us: 0,
         attributes: attributes.into_iter().collect(),
         resource: Arc::new([("host.name", "match-7"), ("service.version", "2.31.0")].into_iter().collect()),
+        events: Vec::new(),
     }
+}
+
+/// An event so many milliseconds after the trace's start.
+fn event(after: u64, name: &str, attributes: &[(&str, &str)]) -> SpanEvent {
+    SpanEvent { at: ago(214) + ms(after), name: name.to_owned(), attributes: attributes.iter().copied().collect() }
 }
 
 /// What makes a span worth a look.
@@ -94,6 +100,10 @@ fn order(slowest: u64) -> Vec<WaterfallSpan> {
         span(0x10a, 6, &key("exchange-api", "publish <default>"), 150, 150, 150).on_path(&[(180, 300)]),
         WaterfallSpan {
             waited: ms(310),
+            events: vec![
+                event(640, "lock.waited", &[("lock.name", "book:BTC/EUR"), ("lock.ms", "4")]),
+                event(2_300, "retry", &[("attempt", "2"), ("reason", "ledger: connection refused")]),
+            ],
             ..span(slowest, 7, &matcher(), 610, 2_080, 1_830).slow(Severity::Sev1, 224, 999).on_path(&[(610, 2_690)])
         },
         span(0x10c, 8, &key("order-matcher", "order.response"), 2_440, 240, 240),
@@ -165,6 +175,7 @@ pub fn huge_trace(id: TraceId, spans: u64) -> TraceView {
             moved_us: 0,
             attributes: Attributes::default(),
             resource: Arc::default(),
+            events: Vec::new(),
         })
         .collect();
     let mut view = view(id, spans);
@@ -190,6 +201,7 @@ pub fn hostile_trace(id: TraceId) -> TraceView {
         let mut named = span(0x20 + n, 1, &key(service, operation), n * 100, 90, 90);
         named.attributes = [(operation, service), ("otel.status_description", operation)].into_iter().collect();
         named.error = n == 2;
+        named.events = vec![event(n * 100 + 1, operation, &[(operation, service)])];
         spans.push(named);
         for copy in 0..3 {
             spans.push(span(0x100 * n + copy, 2, &key(service, operation), n * 100 + copy, 1, 1));
