@@ -27,8 +27,6 @@ struct Columns {
 
 /// A sentence is not begun where fewer columns than this are left.
 const FEWEST: u16 = 24;
-/// So many columns are left for a name; deeper rows say their depth instead of showing their branches.
-const NAME: usize = 12;
 
 impl Columns {
     fn of(width: u16) -> Self {
@@ -278,7 +276,9 @@ fn name(
     let bars = line.x + 1 + columns.name;
     let end = bars.saturating_sub(1);
     let mut x = line.x + 1;
-    let room = usize::from(columns.name).saturating_sub(NAME + 2);
+    // So much is left for a name; deeper rows say their depth instead of showing their branches.
+    let least = if columns.name < 24 { 10 } else { 14 };
+    let room = usize::from(columns.name).saturating_sub(least);
     // Levels stand closer together where the deepest would find no room; the same on all rows, so that they line up.
     let step = if app.trace.rows.deepest as usize * 2 <= room { 2 } else { 1 };
     // An open span shows what is below it; several that were one row need a word that they are.
