@@ -166,7 +166,14 @@ fn trace_states() -> Vec<TraceState> {
         resource: Arc::new([("host.name", "c")].into_iter().collect()),
         events: vec![SpanEvent { at: at(), name: "retry".into(), attributes: [("n", "2")].into_iter().collect() }],
     };
-    let known = Normal::Known { p50: Micros(1), p99: Micros(2), samples: 500, level: Level::Global, above: Some(990) };
+    let known = Normal::Known {
+        p50: Micros(1),
+        p99: Micros(2),
+        samples: 500,
+        level: Level::Global,
+        bucket: HourOfWeek::new(6, 23),
+        above: Some(990),
+    };
     let other = WaterfallSpan { normal: known, ..span.clone() };
     let all = vec![
         TraceState::Loading,

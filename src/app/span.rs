@@ -4,7 +4,7 @@ use super::analysis::{Page, TextLine, Tone};
 use super::trace::Shown;
 use super::waterfall::{Group, Kind};
 use super::{App, wording};
-use crate::domain::{Attributes, HourOfWeek, Level, Micros, SpanEvent, SpanKind, Timestamp};
+use crate::domain::{Attributes, Level, Micros, SpanEvent, SpanKind, Timestamp};
 use crate::messages::{Normal, Waterfall, WaterfallSpan};
 
 /// The name and the id of what is under the cursor.
@@ -107,7 +107,7 @@ fn facts(page: &mut Page, app: &App, waterfall: &Waterfall, number: u32, span: &
         when.push_str(&format!(", {} after its parent had ended", span.waited));
     }
     page.add(Tone::Plain, &when, 2);
-    page.add(Tone::Plain, &normal(span, waterfall.bucket), 2);
+    page.add(Tone::Plain, &normal(span), 2);
     let recorded = recorded_start(waterfall, span);
     let exact = wording::thousands(span.duration.0);
     let mut raw = format!("{}; recorded {}, {exact} us", status(span), wording::exact(recorded));
@@ -143,8 +143,8 @@ fn recorded_start(waterfall: &Waterfall, span: &WaterfallSpan) -> Timestamp {
 }
 
 /// `normal of Fri 03h: p50 96ms, p99 224ms (n = 5204); above p99.9, 9.3 x p99, S1`
-fn normal(span: &WaterfallSpan, bucket: HourOfWeek) -> String {
-    let Normal::Known { p50, p99, samples, level, above } = span.normal else {
+fn normal(span: &WaterfallSpan) -> String {
+    let Normal::Known { p50, p99, samples, level, bucket, above } = span.normal else {
         return no_baseline(span.normal);
     };
     let wider = match level {
@@ -222,7 +222,7 @@ fn several(page: &mut Page, app: &App, waterfall: &Waterfall, group: &Group) {
     match group.kind() {
         Kind::Alike => {
             if let Some(span) = group.longest_first.first().and_then(|span| app.trace.span(*span)) {
-                page.add(Tone::Plain, &format!("the longest: {}", normal(span, waterfall.bucket)), 2);
+                page.add(Tone::Plain, &format!("the longest: {}", normal(span)), 2);
             }
         }
         Kind::Quiet => {

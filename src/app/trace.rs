@@ -210,7 +210,7 @@ impl TraceCursor {
         {
             self.row = group;
         }
-        self.offset = list::offset(self.row.saturating_sub(line), self.row, data.rows.len(), page);
+        self.offset = list::offset(self.row.saturating_sub(line), self.row, data.rows.count(), page);
     }
 
     fn go_to(&mut self, row: usize, data: &TraceData, page: usize) {
@@ -218,12 +218,12 @@ impl TraceCursor {
             self.row = row;
             self.span = data.rows.first_span(at);
             self.on_group = matches!(at.what, What::Group(_));
-            self.offset = list::offset(self.offset, row, data.rows.len(), page);
+            self.offset = list::offset(self.offset, row, data.rows.count(), page);
         }
     }
 
     pub fn go(&mut self, action: Action, data: &TraceData, page: usize) {
-        self.go_to(list::moved(action, self.row, data.rows.len(), page), data, page);
+        self.go_to(list::moved(action, self.row, data.rows.count(), page), data, page);
     }
 
     /// Goes to the next or the previous notable span, and unfolds what it is hidden below. False if there is none.

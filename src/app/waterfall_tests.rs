@@ -129,7 +129,7 @@ fn what_is_asked_for_all_holds_for_all() {
     let spans = padded(spans);
     let mut folds = Folds::default();
     folds.set_all(Folding::Nothing);
-    assert_eq!(Rows::of(&spans, &tree(&spans), &folds).len(), spans.len(), "every span has a row");
+    assert_eq!(Rows::of(&spans, &tree(&spans), &folds).count(), spans.len(), "every span has a row");
     folds.set_all(Folding::Everything);
     assert_eq!(shown(&spans, &folds), ["1 +36"]);
     folds.set_all(Folding::Quiet);
@@ -213,12 +213,12 @@ fn depths_that_no_tree_has_do_not_panic() {
         let mut folds = Folds::default();
         folds.set_all(all);
         let rows = Rows::of(&spans, &tree, &folds);
-        for row in 0..rows.len() {
+        for row in 0..rows.count() {
             assert!(rows.branches(row, 100).is_some_and(|ends| ends.len() == rows.rows[row].depth as usize));
         }
     }
     let nothing = Rows::of(&[], &Tree::of(&[], Micros::ZERO, None), &Folds::default());
-    assert_eq!((nothing.len(), nothing.showing(&tree, 0)), (0, 0));
+    assert_eq!((nothing.count(), nothing.showing(&tree, 0)), (0, 0));
 }
 
 #[test]

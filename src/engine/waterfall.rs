@@ -93,11 +93,11 @@ impl Engine {
             Verdict::Exceeded(exceedance) => Some(exceedance.severity),
             Verdict::Normal | Verdict::NotEnoughData => None,
         };
-        (severity, normal(span.duration, level, cell))
+        (severity, normal(span.duration, bucket, level, cell))
     }
 }
 
-fn normal(duration: Micros, level: Level, cell: &Cell) -> Normal {
+fn normal(duration: Micros, bucket: HourOfWeek, level: Level, cell: &Cell) -> Normal {
     let thousandths = |quantile: f64| (quantile * 1e3).round() as u16;
     // One of 1000 / (1000 - q) samples lies above.
     let is_known = |q: u16| cell.samples.saturating_mul(1_000 - u64::from(q)) >= 1_000;
@@ -108,6 +108,7 @@ fn normal(duration: Micros, level: Level, cell: &Cell) -> Normal {
         p99: cell.p99(),
         samples: cell.samples,
         level,
+        bucket,
         above: above.map(|(_, quantile)| thousandths(*quantile)),
     }
 }
@@ -136,7 +137,7 @@ mod tests {
             sketch.insert(Micros(10_000 + n));
         }
         let cell = Cell::of(&sketch, Level::Global, 10, &rules).unwrap();
-        match normal(Micros(duration), Level::Global, &cell) {
+        match normal(Micros(duration), HourOfWeek::new(0, 0), Level::Global, &cell) {
             Normal::Known { above, .. } => above,
             Normal::Unknown { .. } => panic!("it has enough samples"),
         }

@@ -89,6 +89,8 @@ pub enum Normal {
         samples: u64,
         /// The level that answered; wider than the hour of the week where that has too few samples.
         level: Level,
+        /// The hour of the week that was asked for.
+        bucket: HourOfWeek,
         /// The largest percentile that the span took longer than, in thousandths: 500, 900, 950, 990 or 999. Only
         /// percentiles are looked at above which at least one of the samples lies.
         above: Option<u16>,

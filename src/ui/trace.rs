@@ -41,7 +41,7 @@ impl Columns {
         let left = room.saturating_sub(columns.numbers());
         // Names need about so much; beyond that bars use the width better.
         let name = match width {
-            0..60 => left * 2 / 3,
+            0..60 => left.saturating_sub(8),
             60..110 => left * 4 / 7,
             _ => (left / 2).min(64),
         };
@@ -123,7 +123,7 @@ fn title(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, line: Area) {
     x = pen.put_start(x, line.y, right.saturating_sub(x), &id, pen.theme.heading()) + 2;
     let Some(waterfall) = app.trace.waterfall(cursor.trace) else { return };
     let when = wording::time_of_day(waterfall.start);
-    let rank = waterfall.spans.first().map_or_else(String::new, |root| rank(root, waterfall));
+    let rank = waterfall.spans.first().map_or_else(String::new, rank);
     let narrow = waterfall.duration.to_string();
     let spans = wording::plural(waterfall.spans.len() as u64, "span");
     let counts = format!("{spans}, {}", wording::plural(u64::from(waterfall.services), "service"));
@@ -150,11 +150,11 @@ fn place(above: Option<u16>) -> String {
 }
 
 /// `>p99.9 of Fri 03h, n 5204`
-fn rank(root: &WaterfallSpan, waterfall: &Waterfall) -> String {
+fn rank(root: &WaterfallSpan) -> String {
     match root.normal {
         Normal::Unknown { .. } => span::no_baseline(root.normal),
-        Normal::Known { above, samples, level, .. } => {
-            format!("{} of {}, n {}", place(above), level.describe(waterfall.bucket), wording::count(samples))
+        Normal::Known { above, samples, level, bucket, .. } => {
+            format!("{} of {}, n {}", place(above), level.describe(bucket), wording::count(samples))
         }
     }
 }
@@ -215,7 +215,7 @@ fn remark(app: &App, cursor: &TraceCursor, waterfall: &Waterfall, width: u16) ->
     if waterfall.spans.is_empty() {
         return String::new();
     }
-    let mut place = format!("row {} of {}", cursor.row + 1, app.trace.rows.len());
+    let mut place = format!("row {} of {}", cursor.row + 1, app.trace.rows.count());
     if app.trace.folds.only_critical {
         place = format!("critical path only, {place}");
     }
@@ -277,8 +277,7 @@ fn name(
     let end = bars.saturating_sub(1);
     let mut x = line.x + 1;
     // So much is left for a name; deeper rows say their depth instead of showing their branches.
-    let least = if columns.name < 24 { 10 } else { 14 };
-    let room = usize::from(columns.name).saturating_sub(least);
+    let room = usize::from(columns.name).saturating_sub(14);
     // Levels stand closer together where the deepest would find no room; the same on all rows, so that they line up.
     let step = if app.trace.rows.deepest as usize * 2 <= room { 2 } else { 1 };
     // An open span shows what is below it; several that were one row need a word that they are.

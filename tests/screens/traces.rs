@@ -12,7 +12,14 @@ fn key(service: &str, operation: &str) -> SpanKey {
 }
 
 fn normal(p99: u64, above: Option<u16>) -> Normal {
-    Normal::Known { p50: ms(p99 / 3), p99: ms(p99), samples: 5_204, level: Level::HourOfWeek, above }
+    Normal::Known {
+        p50: ms(p99 / 3),
+        p99: ms(p99),
+        samples: 5_204,
+        level: Level::HourOfWeek,
+        bucket: friday_03(),
+        above,
+    }
 }
 
 /// A span in its place; its self time is told, all in milliseconds.
@@ -27,7 +34,7 @@ fn span(id: u64, depth: u16, key: &SpanKey, offset: u64, duration: u64, own: u64
         self_time: ms(own),
         error: false,
         severity: None,
-        normal: normal(duration + duration / 4 + 1, (duration % 3 == 0).then_some(500)),
+        normal: normal(duration + duration / 4 + 1, duration.is_multiple_of(3).then_some(500)),
         critical_time: Micros::ZERO,
         critical: Vec::new(),
         waited: Micros::ZERO,
@@ -141,7 +148,14 @@ pub fn busy_trace(id: TraceId) -> TraceView {
         ..span(0x221, 8, &key("order-matcher", "settle.v2"), 2_400, 30, 30)
     });
     spans.push(WaterfallSpan {
-        normal: Normal::Known { p50: ms(11), p99: ms(20), samples: 310, level: Level::HourOfDay, above: Some(990) },
+        normal: Normal::Known {
+            p50: ms(11),
+            p99: ms(20),
+            samples: 310,
+            level: Level::HourOfDay,
+            bucket: friday_03(),
+            above: Some(990),
+        },
         ..span(0x222, 8, &key("order-matcher", "audit"), 2_431, 25, 25)
     });
     for n in 0..30u64 {

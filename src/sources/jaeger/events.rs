@@ -152,10 +152,12 @@ mod tests {
 
     const START_US: i64 = 1_755_600_000_000_000;
 
-    fn told(events: &EventsBySpan) -> Vec<(u64, i64, String, Vec<(&str, &str)>)> {
+    /// `a1+10 exception exception.type=E`
+    fn told(events: &EventsBySpan) -> Vec<String> {
         let each = events.iter().flat_map(|((id, start), events)| {
             events.iter().map(|event| {
-                (id.0, event.at.0 - start.0, event.name.clone(), event.attributes.iter().collect::<Vec<_>>())
+                let pairs: String = event.attributes.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+                format!("{:x}+{} {}{pairs}", id.0, event.at.0 - start.0, event.name)
             })
         });
         each.collect()
@@ -182,10 +184,7 @@ mod tests {
                 "attributes": [pair("exception.type", json!({"stringValue": "E"}))]},
             {"name": "without a time"},
         ]}]}]}]}});
-        let wanted = [
-            (0xa1, 10, "exception".to_owned(), vec![("exception.type", "E")]),
-            (0xa1, 90, "retry".to_owned(), vec![("attempt", "2")]),
-        ];
+        let wanted = ["a1+10 exception exception.type=E", "a1+90 retry attempt=2"];
         let legacy = parse(Api::Legacy, legacy.to_string().as_bytes()).unwrap();
         assert_eq!(told(&legacy), wanted);
         let v3 = parse(Api::V3 { summaries: true }, v3.to_string().as_bytes()).unwrap();
