@@ -39,10 +39,10 @@ const WORDS_OF_TRACE: &[(&str, &str, &str)] = &[
     ("READING", "x12", "alike, folded: sum, max"),
     ("READING", "quiet", "short, not slow, no error"),
     ("READING", "SELF", "while no child ran"),
-    ("READING", "NORMAL", "p99 in this hour of the week"),
+    ("READING", "NORMAL", "p99 of its hour of week"),
     ("READING", ">p99", "longer than 99 of 100"),
     ("READING", "N n=", "samples that say so"),
-    ("READING", "~310", "of more hours than this one"),
+    ("READING", "~310", "taken from more hours"),
     ("READING", "S1 ... S5", "page now ... only a note"),
     ("READING", "!", "failed"),
 ];

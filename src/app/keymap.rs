@@ -129,7 +129,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Trace], "fold, or go out", Some("fold")),
     row(&[c('L')], Action::UnfoldEverything, &[Trace], "unfold every span", None),
     row(&[c('H')], Action::FoldEverything, &[Trace], "fold every span", None),
-    row(&[c('F')], Action::FoldQuiet, &[Trace], "fold what is quiet or alike", None),
+    row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),

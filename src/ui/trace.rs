@@ -197,7 +197,7 @@ fn trust(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, line: Area, now: Ti
         parts.insert(0, ("fetching it again".to_owned(), pen.theme.quiet()));
     }
     let notable = app.trace.tree.notable_count();
-    parts.push((format!("{} slow or failed", wording::count(u64::from(notable))), plain));
+    parts.push((format!("{} to look at", wording::count(u64::from(notable))), plain));
     parts.push((wording::verdict(&cursor.anomaly), plain));
     let right = line.x + line.width.saturating_sub(1);
     let mut x = line.x + 1;
