@@ -2,19 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
     AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
     HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
-    Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp,
-    TraceId, Undone,
+    NearMiss, Obstacle, Severity, ShiftedKey, SpanEvent, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested,
+    TimeWindow, Timestamp, TraceId, Undone,
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, IncidentView, LearningView, LevelView, MetricReading, MonitorView, Outcome, PromptReceipt,
+    CommandKind, IncidentView, LearningView, LevelView, MetricReading, MonitorView, Normal, Outcome, PromptReceipt,
     RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, WaterfallSpan, WhyView,
+    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -101,6 +103,8 @@ fn analysis_states() -> Vec<AnalysisState> {
 fn recalculations() -> Vec<RecalculationState> {
     let changed =
         ChangedCell { key: key(), bucket: HourOfWeek::new(0, 9), p99_before: Micros(10), p99_after: Micros(20) };
+    let Alert { subject, kind, severity, worst, .. } = incident().alerts.remove(0);
+    let miss = NearMiss { subject, kind, severity, numbers: worst };
     let all = vec![
         RecalculationState::Never,
         RecalculationState::Running { keys_done: 3, keys_total: 31, started: at() },
@@ -116,7 +120,14 @@ fn recalculations() -> Vec<RecalculationState> {
             changed: 1,
             compared: 5_208,
             largest: vec![changed],
-            alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished: incident().alerts },
+            alerts: RejudgedAlerts {
+                stand: 4,
+                vanish: 1,
+                unclear: 2,
+                vanished: incident().alerts,
+                appear: 1,
+                appeared: vec![miss],
+            },
         },
     ];
     for state in &all {
@@ -156,26 +167,45 @@ fn trace_states() -> Vec<TraceState> {
         self_time: Micros(6),
         error: true,
         severity: Some(Severity::Sev1),
-        normal_p99: None,
+        normal: Normal::Unknown { samples: 3 },
+        critical_time: Micros(1),
         critical: vec![(Micros(1), Micros(2))],
-        attributes: vec![("a".into(), "b".into())],
+        waited: Micros(7),
+        moved_us: -5,
+        attributes: [("a", "b")].into_iter().collect(),
+        resource: Arc::new([("host.name", "c")].into_iter().collect()),
+        events: vec![SpanEvent { at: at(), name: "retry".into(), attributes: [("n", "2")].into_iter().collect() }],
     };
+    let known = Normal::Known {
+        p50: Micros(1),
+        p99: Micros(2),
+        samples: 500,
+        level: Level::Global,
+        bucket: HourOfWeek::new(6, 23),
+        above: Some(990),
+    };
+    let other = WaterfallSpan { normal: known, ..span.clone() };
     let all = vec![
         TraceState::Loading,
         TraceState::Failed("Jaeger no longer has this trace".into()),
-        TraceState::Loaded {
+        TraceState::Loaded(Waterfall {
             start: at(),
             duration: Micros(1),
             services: 4,
             errors: 1,
             orphans: 2,
-            left_out: 3,
-            spans: vec![span],
-        },
+            duplicates: 3,
+            cycles: 4,
+            moved: 5,
+            moved_most: Micros(6),
+            left_out: 7,
+            bucket: HourOfWeek::new(4, 3),
+            spans: vec![span, other],
+        }),
     ];
     for state in &all {
         match state {
-            TraceState::Loading | TraceState::Failed(_) | TraceState::Loaded { .. } => {}
+            TraceState::Loading | TraceState::Failed(_) | TraceState::Loaded(_) => {}
         }
     }
     all

@@ -13,8 +13,8 @@ use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
 use spanwatch::domain::{AcceptedLevel, AlertId, IncidentId, LevelId, MetricKind, Micros, TimeWindow, Timestamp};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
-    AnalysisState, BackFill, CommandKind, Outcome, RecalculationKind, RecalculationState, SourceKind, SourceState,
-    TraceState, UpdateBody,
+    AnalysisState, BackFill, CommandKind, Normal, Outcome, RecalculationKind, RecalculationState, SourceKind,
+    SourceState, TraceState, UpdateBody,
 };
 use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::sources::jaeger::{self, Jaeger};
@@ -86,7 +86,7 @@ async fn a_fault_is_found_opened_and_explained() {
     let spans = waterfall_of(&mut viewer, anomaly.id.trace).await;
     let shown = spans.iter().find(|span| span.id == anomaly.id.span).expect("the anomaly's span is in the waterfall");
     assert_eq!((shown.severity, shown.duration), (Some(anomaly.severity), anomaly.duration));
-    assert!(shown.normal_p99.is_some_and(|p99| p99 < shown.duration));
+    assert!(matches!(shown.normal, Normal::Known { p99, .. } if p99 < shown.duration));
 
     let analysis = analysis_of(&mut viewer, anomaly.id).await;
     assert!(matches!(analysis.state, AnalysisState::Done { .. }), "{:?}", analysis.state);

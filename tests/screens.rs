@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use spanwatch::app::{Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
-    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, TraceState, TraceView,
-    UpdateBody,
+    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, SourceState, TraceState,
+    TraceView, UpdateBody,
 };
 use spanwatch::ui::Look;
 
@@ -258,26 +258,118 @@ fn help() {
     check(&stage, COLOR, "80x24-help-search");
 }
 
-#[test]
-fn trace() {
-    for size in [WIDE, NARROW, (40, 10)] {
-        check(&Stage::tracing(size), COLOR, &format!("{}x{}-trace", size.0, size.1));
-    }
-    check_styled(&Stage::tracing(NARROW), MONO, "80x24-trace-mono");
-    check(&Stage::tracing(WIDE), ASCII, "120x40-trace-ascii");
-    let mut stage = Stage::incident(NARROW);
-    stage.code(KeyCode::Enter);
-    check(&stage, COLOR, "80x24-trace-loading");
-    let state = TraceState::Failed(
-        "Jaeger no longer has this trace: its retention may be shorter than the alert is old.".to_owned(),
-    );
+const SIZES: [(u16, u16); 3] = [WIDE, NARROW, (40, 10)];
+
+fn trace_state(stage: &mut Stage, state: TraceState) {
     stage.tell(UpdateBody::Trace(Box::new(TraceView { trace: fixture::worst().id.trace, state })));
-    check(&stage, COLOR, "80x24-trace-failed");
-    let mut stage = Stage::incident(WIDE);
-    stage.code(KeyCode::Enter);
-    stage.tell(UpdateBody::Trace(Box::new(fixture::huge_trace(fixture::worst().id.trace, 50_000))));
-    stage.keys("GK");
-    check(&stage, COLOR, "120x40-trace-huge");
+}
+
+#[test]
+fn a_trace_loading_empty_stale_and_gone() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-trace-{state}", size.0, size.1);
+        check(&Stage::awaiting(size), COLOR, &name("loading"));
+        let mut stage = Stage::showing(size, |trace| {
+            let mut view = fixture::trace(trace);
+            if let TraceState::Loaded(waterfall) = &mut view.state {
+                (waterfall.spans, waterfall.services, waterfall.orphans) = (Vec::new(), 0, 0);
+            }
+            view
+        });
+        check(&stage, COLOR, &name("empty"));
+        stage.code(KeyCode::Enter);
+        golden::render(&stage, COLOR);
+
+        let mut stage = Stage::tracing(size);
+        let failing = SourceState::Failing("connection refused".to_owned());
+        stage.tell(UpdateBody::Sources(fixture::sources(failing, Some(fixture::ago(47)))));
+        check_styled(&stage, COLOR, &name("stale"));
+        let refused = "Jaeger: connection refused; is it running? jaeger.url says where";
+        trace_state(&mut stage, TraceState::Failed(refused.to_owned()));
+        check(&stage, COLOR, &name("not-again"));
+
+        let mut stage = Stage::awaiting(size);
+        let gone = "Jaeger no longer has this trace: its retention may be shorter than the alert is old.";
+        trace_state(&mut stage, TraceState::Failed(gone.to_owned()));
+        check(&stage, COLOR, &name("error"));
+    }
+}
+
+#[test]
+fn a_trace() {
+    for size in SIZES {
+        let name = format!("{}x{}-trace", size.0, size.1);
+        let stage = Stage::tracing(size);
+        check_styled(&stage, COLOR, &name);
+        check_styled(&stage, MONO, &format!("{name}-mono"));
+        check(&stage, ASCII, &format!("{name}-ascii"));
+        check(&Stage::showing(size, fixture::trace), COLOR, &format!("{name}-small"));
+    }
+    check(&Stage::tracing((200, 60)), COLOR, "200x60-trace");
+    check(&Stage::tracing((39, 9)), COLOR, "39x9-trace");
+}
+
+#[test]
+fn a_trace_folded_and_unfolded() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-trace-{state}", size.0, size.1);
+        let mut stage = Stage::tracing(size);
+        stage.keys("L");
+        check(&stage, COLOR, &name("all"));
+        stage.keys("H");
+        check(&stage, COLOR, &name("folded"));
+        stage.keys("Fp");
+        check(&stage, COLOR, &name("path"));
+        // The reads, as one row and each.
+        stage.keys("pj");
+        check(&stage, COLOR, &name("alike"));
+        stage.keys("l");
+        check(&stage, COLOR, &name("each"));
+        stage.keys("hJ");
+        check(&stage, COLOR, &name("failed"));
+    }
+}
+
+#[test]
+fn one_span_over_the_whole_screen() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-span-{state}", size.0, size.1);
+        let mut stage = Stage::tracing(size);
+        stage.code(KeyCode::Enter);
+        check_styled(&stage, COLOR, &name("slow"));
+        stage.keys("J");
+        check(&stage, COLOR, &name("failed"));
+        check(&stage, ASCII, &name("failed-ascii"));
+        stage.code(KeyCode::Esc);
+        stage.keys("k");
+        stage.code(KeyCode::Enter);
+        check(&stage, COLOR, &name("alike"));
+        stage.keys("?");
+        check(&stage, COLOR, &name("help"));
+    }
+}
+
+#[test]
+fn a_huge_trace() {
+    for size in SIZES {
+        let mut stage = Stage::showing(size, |trace| fixture::huge_trace(trace, 50_000));
+        check(&stage, COLOR, &format!("{}x{}-trace-huge", size.0, size.1));
+        stage.keys("GK");
+        check(&stage, COLOR, &format!("{}x{}-trace-huge-end", size.0, size.1));
+    }
+}
+
+#[test]
+fn names_in_a_trace_are_cleaned_and_stay_in_their_columns() {
+    for size in SIZES {
+        let name = format!("{}x{}-trace-hostile", size.0, size.1);
+        let mut stage = Stage::showing(size, fixture::hostile_trace);
+        check(&stage, COLOR, &name);
+        check(&stage, ASCII, &format!("{name}-ascii"));
+        stage.keys("J");
+        stage.code(KeyCode::Enter);
+        check(&stage, COLOR, &format!("{name}-span"));
+    }
 }
 
 #[test]
@@ -291,16 +383,6 @@ fn columns_stay_aligned_with_wide_and_combining_characters() {
 }
 
 #[test]
-fn a_frame_of_a_huge_trace_touches_only_what_is_visible() {
-    let mut stage = Stage::incident(WIDE);
-    stage.code(KeyCode::Enter);
-    stage.tell(UpdateBody::Trace(Box::new(fixture::huge_trace(fixture::worst().id.trace, 50_000))));
-    let first = golden::render(&stage, COLOR);
-    stage.press(Key::char('G'));
-    assert_ne!(golden::render(&stage, COLOR), first);
-}
-
-#[test]
 fn tokens_of_another_run_are_not_shown() {
     let mut stage = Stage::analysing(WIDE);
     let before = golden::render(&stage, COLOR);
@@ -311,7 +393,7 @@ fn tokens_of_another_run_are_not_shown() {
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
     let plain =
-        prop::sample::select("12345rRu0ahjklgGJKw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+        prop::sample::select("12345rRu0ahjklgGJKHLFpw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
     let named = prop::sample::select(
         [
             KeyCode::Enter,
@@ -350,7 +432,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..19).prop_map(Step::Tell),
+        3 => (0u8..22).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -382,6 +464,9 @@ fn tell(stage: &mut Stage, which: u8) {
         15 => UpdateBody::Incidents(fixture::shifted()),
         16 => UpdateBody::Incidents(fixture::accepted().0),
         17 => UpdateBody::Levels(fixture::accepted().1),
+        18 => UpdateBody::Trace(Box::new(fixture::busy_trace(id))),
+        19 => UpdateBody::Trace(Box::new(fixture::hostile_trace(id))),
+        20 => UpdateBody::Trace(Box::new(TraceView { trace: id, state: TraceState::Loading })),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

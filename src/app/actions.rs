@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::keymap::{self, Action, Place};
 use super::layout::{Pane, TraceLayout};
-use super::{App, Effect, HelpView, LineInput, TraceCursor, Typing, WhyCursor, analysis, help, level, list, why};
+use super::waterfall::Folding;
+use super::{
+    App, Effect, HelpView, LineInput, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level, list, span, why,
+};
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
 use crate::domain::{Micros, Severity, Subject, Timestamp};
@@ -49,9 +52,20 @@ impl App {
             Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
                 self.go(action, now);
             }
-            Action::NextAnomalous | Action::PreviousAnomalous => self.go(action, now),
+            Action::NextSlow => self.go_to_slow(true, now),
+            Action::PreviousSlow => self.go_to_slow(false, now),
             Action::Unfold => self.fold(true, now),
             Action::Fold => self.fold(false, now),
+            Action::FoldQuiet => self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Quiet, data, page)),
+            Action::FoldEverything => {
+                self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Everything, data, page));
+            }
+            Action::UnfoldEverything => {
+                self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Nothing, data, page));
+            }
+            Action::OnlyCritical => self.in_trace(TraceCursor::toggle_critical),
+            Action::OpenDetail => self.open_detail(),
+            Action::CloseDetail => self.back(now, effects),
             Action::OpenTrace => self.open_trace(now, effects),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
@@ -99,13 +113,17 @@ impl App {
             Action::CloseHelp => self.view.help = None,
             Action::PollNow => {
                 effects.push(Effect::Send(CommandKind::PollNow));
+                // Spans of it may have come late.
+                if let Some(cursor) = &self.view.trace {
+                    effects.push(Effect::Send(CommandKind::ShowTrace { trace: cursor.trace }));
+                }
                 self.say("Asked every source.", false, now);
             }
             Action::Redraw => effects.push(Effect::Redraw),
             Action::Suspend => effects.push(Effect::Suspend),
             Action::Interrupt => self.interrupt(effects),
             Action::Leave => {
-                if !self.leave_view() {
+                if !self.leave() {
                     effects.push(Effect::Quit);
                 }
             }
@@ -120,9 +138,11 @@ impl App {
             help.offset = list::moved(action, help.offset.min(end), end + 1, columns.height);
             return;
         }
-        if let Some(cursor) = &mut self.view.trace {
-            let page = usize::from(TraceLayout::of(self.size).rows.height);
-            cursor.go(action, self.trace.spans(cursor.trace), page);
+        if let Some(cursor) = &self.view.trace {
+            match cursor.detail {
+                Some(top) => self.scroll_detail(top, action),
+                None => self.in_trace(|cursor, data, page| cursor.go(action, data, page)),
+            }
             return;
         }
         if let Some(cursor) = &mut self.view.level {
@@ -166,8 +186,57 @@ impl App {
     }
 
     fn fold(&mut self, open: bool, now: Timestamp) {
+        if self.view.trace.is_some() {
+            self.in_trace(if open { TraceCursor::unfold } else { TraceCursor::fold });
+            return;
+        }
         self.view.alerts.fold(open);
         self.arrange(now);
+    }
+
+    /// Changes what is seen of the open trace.
+    fn in_trace(&mut self, change: impl FnOnce(&mut TraceCursor, &mut TraceData, usize)) {
+        if let Some(cursor) = &mut self.view.trace {
+            change(cursor, &mut self.trace, TraceLayout::of(self.size).page());
+        }
+    }
+
+    fn go_to_slow(&mut self, forward: bool, now: Timestamp) {
+        let mut found = true;
+        self.in_trace(|cursor, data, page| found = cursor.go_to_notable(forward, data, page));
+        if !found {
+            let where_to = if forward { "below" } else { "above" };
+            self.say(format!("No slow or failed span {where_to} this one."), false, now);
+        }
+    }
+
+    fn open_detail(&mut self) {
+        if let Some(cursor) = &mut self.view.trace
+            && self.trace.waterfall(cursor.trace).is_some()
+        {
+            cursor.detail = Some(0);
+        }
+    }
+
+    fn scroll_detail(&mut self, top: usize, action: Action) {
+        let layout = TraceLayout::of(self.size);
+        let lines = span::lines(self, usize::from(layout.whole.width)).len();
+        let height = usize::from(layout.whole.height);
+        let end = lines.saturating_sub(height);
+        if let Some(cursor) = &mut self.view.trace {
+            cursor.detail = Some(list::moved(action, top.min(end), end + 1, height));
+        }
+    }
+
+    /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
+    fn leave(&mut self) -> bool {
+        if let Some(cursor) = &mut self.view.trace
+            && cursor.detail.take().is_some()
+        {
+            return true;
+        }
+        let view = &mut self.view;
+        view.trace.take().is_some() || view.level.take().is_some() || view.why.take().is_some()
     }
 
     fn open_trace(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -177,6 +246,7 @@ impl App {
         };
         effects.push(Effect::Send(CommandKind::ShowTrace { trace: anomaly.id.trace }));
         self.view.alerts.hold(anomaly.clone());
+        self.trace.open(&anomaly);
         self.view.trace = Some(TraceCursor::new(anomaly));
         self.arrange(now);
     }
@@ -321,15 +391,9 @@ impl App {
         self.arrange(now);
     }
 
-    /// Leaves what covers the panes, the uppermost of it; false where nothing does.
-    fn leave_view(&mut self) -> bool {
-        let view = &mut self.view;
-        view.trace.take().is_some() || view.level.take().is_some() || view.why.take().is_some()
-    }
-
     /// One step back, the nearest first: out of a view, then what runs, then what was opened or set.
     fn back(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.leave_view() {
+        if self.leave() {
             return;
         }
         if self.recalculation_is_running() {

@@ -31,6 +31,22 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("READING", "· ? ~", "normal, absent, learning"),
 ];
 
+/// The same for a trace, which has no filter.
+const WORDS_OF_TRACE: &[(&str, &str, &str)] = &[
+    ("READING", "━ ─", "critical path, other time"),
+    ("READING", "···", "waited, or quiet spans"),
+    ("READING", "▸ +12", "folded, with 12 spans"),
+    ("READING", "x12", "alike, folded: sum, max"),
+    ("READING", "quiet", "short, not slow, no error"),
+    ("READING", "SELF", "while no child ran"),
+    ("READING", "NORMAL", "p99 of its hour of week"),
+    ("READING", ">p99", "longer than 99 of 100"),
+    ("READING", "N n=", "samples that say so"),
+    ("READING", "~310", "taken from more hours"),
+    ("READING", "S1 ... S5", "page now ... only a note"),
+    ("READING", "!", "failed"),
+];
+
 /// The help opened at `place`: keys of the place, movement, keys that work everywhere, then words; only the rows that
 /// contain every word of `query`.
 #[must_use]
@@ -48,7 +64,8 @@ pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
             text: row.help,
         })
     };
-    let words = WORDS.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text });
+    let words = if matches!(place, Place::Trace | Place::Span) { WORDS_OF_TRACE } else { WORDS };
+    let words = words.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text });
     let query = query.to_lowercase();
     let wanted = |row: &HelpRow| {
         let text = format!("{} {} {}", row.group, row.keys, row.text).to_lowercase();

@@ -10,6 +10,8 @@ pub enum Place {
     Baseline,
     Analysis,
     Trace,
+    /// One span of a trace, over the whole screen.
+    Span,
     /// The arithmetic of the alert test.
     Why,
     /// The question about a new level.
@@ -33,8 +35,14 @@ pub enum Action {
     Fold,
     OpenTrace,
     ShowAlertsOfService,
-    NextAnomalous,
-    PreviousAnomalous,
+    NextSlow,
+    PreviousSlow,
+    FoldQuiet,
+    FoldEverything,
+    UnfoldEverything,
+    OnlyCritical,
+    OpenDetail,
+    CloseDetail,
     Analyse,
     Explain,
     AskAboutLevel,
@@ -75,15 +83,15 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Services, Trace, Why};
+use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Services, Span, Trace, Why};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Level, Help];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Help];
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Level];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Why, Level, Filter, Help];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
+const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Why, Level];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -121,8 +129,16 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
-    row(&[c('J')], Action::NextAnomalous, &[Trace], "next anomalous span", Some("next anomalous")),
-    row(&[c('K')], Action::PreviousAnomalous, &[Trace], "previous anomalous span", None),
+    row(&[k(KeyCode::Enter)], Action::OpenDetail, &[Trace], "everything about the span", Some("span")),
+    row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
+    row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
+    row(&[c('K')], Action::PreviousSlow, &[Trace, Span], "previous slow or failed", None),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Trace], "unfold, or go in", Some("unfold")),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Trace], "fold, or go out", Some("fold")),
+    row(&[c('L')], Action::UnfoldEverything, &[Trace], "unfold every span", None),
+    row(&[c('H')], Action::FoldEverything, &[Trace], "fold every span", None),
+    row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
+    row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
@@ -160,12 +176,13 @@ pub const TABLE: &[Binding] = &[
 ];
 
 impl Place {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
         Self::Analysis,
         Self::Trace,
+        Self::Span,
         Self::Why,
         Self::Level,
         Self::Filter,
@@ -180,6 +197,7 @@ impl Place {
             Self::Baseline => "Baseline",
             Self::Analysis => "Analysis",
             Self::Trace => "Trace",
+            Self::Span => "Span",
             Self::Why => "Why",
             Self::Level => "New level",
             Self::Filter => "Filter",

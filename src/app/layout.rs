@@ -67,7 +67,10 @@ pub struct TraceLayout {
     pub rule: Area,
     pub columns: Area,
     pub rows: Area,
+    /// What is told of the span under the cursor below the rows.
     pub detail: Option<PaneArea>,
+    /// Where one span fills the screen: below the rule.
+    pub whole: Area,
     pub footer_rule: Option<Area>,
     pub keys: Area,
 }
@@ -254,8 +257,8 @@ impl TraceLayout {
         let body = screen.below(head).top(size.1.saturating_sub(head + footer));
         let detail = match size.1 {
             0..20 => 0,
-            20..32 => 5,
-            _ => 10,
+            20..32 => 6,
+            _ => 11,
         };
         let rows = body.height.saturating_sub(detail);
         Self {
@@ -265,9 +268,20 @@ impl TraceLayout {
             columns: if narrow { Area::default() } else { screen.line(3) },
             rows: body.top(rows),
             detail: (detail > 0).then(|| titled(body.below(rows))),
+            whole: {
+                let top = if narrow { 2 } else { 3 };
+                let body = screen.below(top).top(size.1.saturating_sub(top + footer));
+                Area { x: body.x + 1, width: body.width.saturating_sub(2), ..body }
+            },
             footer_rule: (!narrow).then(|| screen.line(size.1.saturating_sub(2))),
             keys: screen.line(size.1.saturating_sub(1)),
         }
+    }
+
+    /// How many rows are visible.
+    #[must_use]
+    pub fn page(&self) -> usize {
+        usize::from(self.rows.height)
     }
 }
 
@@ -293,6 +307,7 @@ mod tests {
                         trace.rule,
                         trace.columns,
                         trace.rows,
+                        trace.whole,
                         trace.keys,
                     ]);
                     for part in parts.filter(|part| !part.is_empty()) {

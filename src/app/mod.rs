@@ -11,9 +11,11 @@ pub mod keymap;
 pub mod layout;
 pub mod level;
 mod list;
+pub mod span;
 mod status;
 mod topics;
 mod trace;
+pub mod waterfall;
 pub mod why;
 pub mod wording;
 mod wrap;
@@ -24,7 +26,7 @@ pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
 pub use status::{Mood, Status};
 pub use topics::Topics;
-pub use trace::{TraceCursor, TraceData};
+pub use trace::{Shown, TraceCursor, TraceData};
 pub use why::WhyCursor;
 pub use wrap::wrap;
 
@@ -251,8 +253,8 @@ impl App {
             Place::Help
         } else if view.typing.is_some() {
             Place::Filter
-        } else if view.trace.is_some() {
-            Place::Trace
+        } else if let Some(trace) = &view.trace {
+            if trace.detail.is_some() { Place::Span } else { Place::Trace }
         } else if view.level.is_some() {
             Place::Level
         } else if view.why.is_some() {
@@ -354,8 +356,7 @@ impl App {
         self.view.service_offset =
             list::offset(self.view.service_offset, at, services.len(), layout.rows(Pane::Services));
         if let Some(cursor) = &mut self.view.trace {
-            let page = usize::from(TraceLayout::of(self.size).rows.height);
-            cursor.settle(self.trace.spans(cursor.trace), page);
+            cursor.settle(&self.trace, TraceLayout::of(self.size).page());
         }
     }
 
@@ -391,8 +392,11 @@ impl App {
                 changed
             }
             UpdateBody::Trace(trace) => {
-                let wanted = self.view.trace.as_ref().map(|cursor| cursor.trace);
-                let changed = self.trace.take(revision, trace, wanted);
+                let stood = self.trace.problem().is_some();
+                let changed = self.trace.take(revision, trace, self.view.trace.as_mut());
+                if let Some(why) = self.trace.problem().filter(|_| changed && !stood) {
+                    self.say(format!("What is shown could not be fetched again. {why}"), true, now);
+                }
                 self.arrange(now);
                 changed
             }
@@ -461,7 +465,7 @@ impl App {
                 self.view.message = None;
             }
         }
-        let shown_in_its_pane = self.layout().baseline.is_some() && self.place() != Place::Trace;
+        let shown_in_its_pane = self.layout().baseline.is_some() && !matches!(self.place(), Place::Trace | Place::Span);
         if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
             // The panel says more than that it was asked for.
             self.view.message = None;

@@ -1,48 +1,109 @@
-//! The trace view: one trace, its spans as a tree, a cursor on one of them.
+//! The trace view: one trace as a waterfall, a cursor on one of its rows.
+
+use std::collections::BTreeMap;
 
 use super::keymap::Action;
 use super::list;
-use crate::domain::{Anomaly, SpanId, TraceId};
-use crate::messages::{TraceState, TraceView, WaterfallSpan};
+use super::waterfall::{Folding, Folds, Group, Row, Rows, Tree, What};
+use crate::domain::{Anomaly, SpanId, SpanKey, TraceId};
+use crate::messages::{TraceState, TraceView, Waterfall, WaterfallSpan};
 
-/// What the user sees of a trace.
+/// What the user sees of a trace. Small, as all of the app's view; what is folded is kept beside the trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceCursor {
     pub trace: TraceId,
     /// The anomaly it was opened for.
     pub anomaly: Anomaly,
-    pub selected: SpanId,
-    /// The row of `selected`, so that drawing looks nothing up.
+    /// The span that the cursor stays on whatever is folded around it; nothing before the trace has come.
+    span: Option<u32>,
+    /// It is on the row of several spans of which that one is the first.
+    on_group: bool,
     pub row: usize,
     pub offset: usize,
+    /// Grows with each change of what is folded.
+    folded: u64,
+    /// The first line of the span's detail, where that fills the screen.
+    pub detail: Option<usize>,
 }
 
-/// The trace at hand, with what drawing needs of its tree computed once: a trace may have 50,000 spans.
+/// The trace at hand, with what drawing needs of it computed once: a trace may have 50,000 spans.
 #[derive(Debug, Default)]
 pub struct TraceData {
     revision: Option<u64>,
     view: Option<Box<TraceView>>,
-    /// For each span its parent's row.
-    parents: Vec<Option<u32>>,
-    /// For each span whether it is the last child of its parent.
-    last: Vec<bool>,
+    /// It was asked for again and has not come yet.
+    is_awaited: bool,
+    /// Why it could not be fetched again.
+    problem: Option<String>,
+    subject: Option<(SpanId, SpanKey)>,
+    pub tree: Tree,
+    pub folds: Folds,
+    pub rows: Rows,
 }
 
 impl TraceData {
-    /// Takes a trace unless it is older than the one at hand or another than the one asked for.
-    pub fn take(&mut self, revision: u64, view: Box<TraceView>, wanted: Option<TraceId>) -> bool {
-        if wanted != Some(view.trace) || self.revision.is_some_and(|known| revision <= known) {
+    /// Prepares for a trace that was asked for. What is known of the same one stays until it has come again.
+    pub fn open(&mut self, anomaly: &Anomaly) {
+        if self.state(anomaly.id.trace).is_none() {
+            *self = Self { revision: self.revision, ..Self::default() };
+        }
+        self.is_awaited = true;
+        self.problem = None;
+        self.subject = Some((anomaly.id.span, anomaly.key.clone()));
+        self.lay_out();
+    }
+
+    /// Takes a trace unless it is older than the one at hand or another than the one asked for. The cursor stays on its
+    /// span and what is folded stays folded, also when late spans have come between.
+    pub fn take(&mut self, revision: u64, view: Box<TraceView>, cursor: Option<&mut TraceCursor>) -> bool {
+        let Some(cursor) = cursor.filter(|cursor| cursor.trace == view.trace) else { return false };
+        if self.revision.is_some_and(|known| revision <= known) {
             return false;
         }
         self.revision = Some(revision);
+        let is_loaded = self.waterfall(view.trace).is_some();
+        match &view.state {
+            TraceState::Loading if is_loaded => return !std::mem::replace(&mut self.is_awaited, true),
+            TraceState::Failed(why) if is_loaded => {
+                self.is_awaited = false;
+                let before = self.problem.replace(why.clone());
+                return before != self.problem;
+            }
+            _ => {}
+        }
+        let stood = (self.is_awaited, self.problem.take());
+        self.is_awaited = view.state == TraceState::Loading;
         if self.view.as_ref() == Some(&view) {
-            return false;
+            return stood != (self.is_awaited, None);
         }
-        if let TraceState::Loaded { spans, .. } = &view.state {
-            (self.parents, self.last) = tree(spans);
+        let former = self.view.replace(view);
+        let former_tree = std::mem::take(&mut self.tree);
+        let Some(TraceState::Loaded(waterfall)) = self.view.as_ref().map(|view| &view.state) else { return true };
+        self.tree = Tree::of(&waterfall.spans, waterfall.duration, self.subject.as_ref().map(|(id, key)| (*id, key)));
+        if let Some(TraceState::Loaded(former)) = former.map(|view| view.state) {
+            let places: BTreeMap<(SpanId, &SpanKey), u32> =
+                waterfall.spans.iter().zip(0..).map(|(span, number)| ((span.id, &span.key), number)).collect();
+            let number = |before: u32| {
+                let span = former.spans.get(before as usize)?;
+                places.get(&(span.id, &span.key)).copied()
+            };
+            self.folds = self.folds.renumbered(&former_tree, &self.tree, number);
+            cursor.span = cursor.span.and_then(number);
         }
-        self.view = Some(view);
+        self.rows = Rows::of(&waterfall.spans, &self.tree, &self.folds);
         true
+    }
+
+    fn lay_out(&mut self) {
+        let Some(TraceState::Loaded(waterfall)) = self.view.as_ref().map(|view| &view.state) else { return };
+        self.tree = Tree::of(&waterfall.spans, waterfall.duration, self.subject.as_ref().map(|(id, key)| (*id, key)));
+        self.lay_rows();
+    }
+
+    /// The rows again, after what is folded has changed.
+    fn lay_rows(&mut self) {
+        let Some(TraceState::Loaded(waterfall)) = self.view.as_ref().map(|view| &view.state) else { return };
+        self.rows = Rows::of(&waterfall.spans, &self.tree, &self.folds);
     }
 
     /// What is known of `trace`; nothing when another trace was loaded.
@@ -52,131 +113,179 @@ impl TraceData {
     }
 
     #[must_use]
-    pub fn spans(&self, trace: TraceId) -> &[WaterfallSpan] {
+    pub fn waterfall(&self, trace: TraceId) -> Option<&Waterfall> {
         match self.state(trace) {
-            Some(TraceState::Loaded { spans, .. }) => spans,
+            Some(TraceState::Loaded(waterfall)) => Some(waterfall),
+            _ => None,
+        }
+    }
+
+    /// What is shown was asked for again and has not come yet.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// Why what is shown could not be fetched again.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    fn spans(&self) -> &[WaterfallSpan] {
+        match self.view.as_ref().map(|view| &view.state) {
+            Some(TraceState::Loaded(waterfall)) => &waterfall.spans,
             _ => &[],
         }
     }
 
-    /// For the levels above a span and the span itself, top down: whether that branch ends there. At most `levels`
-    /// levels are given, those nearest to the root; `None` when the span lies deeper.
     #[must_use]
-    pub fn branches(&self, row: usize, depth: usize, levels: usize) -> Option<Vec<bool>> {
-        if depth > levels {
-            return None;
+    pub fn span(&self, number: u32) -> Option<&WaterfallSpan> {
+        self.spans().get(number as usize)
+    }
+
+    /// The span of a row, or several.
+    #[must_use]
+    pub fn shown(&self, row: &Row) -> Option<Shown<'_>> {
+        match row.what {
+            What::Span(span) => Some(Shown::Span(span, self.span(span)?)),
+            What::Group(_) => {
+                let first = self.span(self.rows.first_span(row)?)?;
+                Some(Shown::Group(self.rows.group_of(row)?, first))
+            }
         }
-        let mut ends = Vec::with_capacity(depth);
-        let mut at = row;
-        for _ in 0..depth {
-            ends.push(*self.last.get(at)?);
-            let Some(parent) = self.parents.get(at).copied().flatten() else { break };
-            at = parent as usize;
-        }
-        ends.reverse();
-        Some(ends)
+    }
+
+    /// The span that a span hangs on.
+    #[must_use]
+    pub fn parent_of(&self, span: u32) -> Option<&WaterfallSpan> {
+        self.span(self.tree.parent(span)?)
     }
 }
 
-/// Parents and last children from a depth-first list.
-fn tree(spans: &[WaterfallSpan]) -> (Vec<Option<u32>>, Vec<bool>) {
-    let mut parents = vec![None; spans.len()];
-    let mut last = vec![true; spans.len()];
-    // The open ancestors' rows, each with its depth.
-    let mut open: Vec<(u16, u32)> = Vec::new();
-    for (row, span) in spans.iter().enumerate() {
-        while let Some((depth, sibling)) = open.last().copied().filter(|(depth, _)| *depth >= span.depth) {
-            open.pop();
-            if depth == span.depth {
-                last[sibling as usize] = false;
-            }
-        }
-        parents[row] = open.last().map(|(_, parent)| *parent);
-        open.push((span.depth, row as u32));
-    }
-    (parents, last)
+/// What a row is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// With its number.
+    Span(u32, &'a WaterfallSpan),
+    /// With the first of its spans.
+    Group(&'a Group, &'a WaterfallSpan),
 }
 
 impl TraceCursor {
     #[must_use]
     pub fn new(anomaly: Anomaly) -> Self {
-        Self { trace: anomaly.id.trace, selected: anomaly.id.span, anomaly, row: 0, offset: 0 }
-    }
-
-    /// Finds the selected span again after the trace came or changed.
-    pub fn settle(&mut self, spans: &[WaterfallSpan], page: usize) {
-        self.row = match spans.get(self.row) {
-            Some(span) if span.id == self.selected => self.row,
-            _ => spans.iter().position(|span| span.id == self.selected).unwrap_or(0),
-        };
-        self.offset = list::offset(self.offset, self.row, spans.len(), page);
-    }
-
-    pub fn go(&mut self, action: Action, spans: &[WaterfallSpan], page: usize) {
-        let anomalous = |span: &WaterfallSpan| span.severity.is_some();
-        let row = match action {
-            Action::NextAnomalous => spans
-                .iter()
-                .enumerate()
-                .skip(self.row + 1)
-                .find(|(_, span)| anomalous(span))
-                .map_or(self.row, |(row, _)| row),
-            Action::PreviousAnomalous => {
-                spans.get(..self.row).and_then(|before| before.iter().rposition(anomalous)).unwrap_or(self.row)
-            }
-            _ => list::moved(action, self.row, spans.len(), page),
-        };
-        if let Some(span) = spans.get(row) {
-            self.selected = span.id;
-            self.row = row;
+        Self {
+            trace: anomaly.id.trace,
+            anomaly,
+            span: None,
+            on_group: false,
+            row: 0,
+            offset: 0,
+            folded: 0,
+            detail: None,
         }
-        self.offset = list::offset(self.offset, self.row, spans.len(), page);
+    }
+
+    /// Finds the cursor's span again after the trace came or the rows changed. It keeps its line on the screen where
+    /// that is possible.
+    pub fn settle(&mut self, data: &TraceData, page: usize) {
+        if data.rows.rows.is_empty() {
+            return;
+        }
+        // What it was opened for comes into sight with what is around it.
+        let line = if self.span.is_some() { self.row.saturating_sub(self.offset) } else { page / 3 };
+        let span = self.span.unwrap_or_else(|| {
+            let is_subject = |span: &&WaterfallSpan| span.id == self.anomaly.id.span;
+            let spans = || data.spans().iter().zip(0..);
+            let exact = spans().find(|(span, _)| is_subject(span) && span.key == self.anomaly.key);
+            exact.or_else(|| spans().find(|(span, _)| is_subject(span))).map_or(0, |(_, number)| number)
+        });
+        self.span = Some(span);
+        self.row = data.rows.showing(&data.tree, span);
+        let above = data.rows.get(self.row).and_then(|row| row.parent).map(|parent| parent as usize);
+        if let Some(group) = above.filter(|_| self.on_group)
+            && let Some(row) = data.rows.get(group).filter(|row| matches!(row.what, What::Group(_)))
+            && data.rows.first_span(row) == Some(span)
+        {
+            self.row = group;
+        }
+        self.offset = list::offset(self.row.saturating_sub(line), self.row, data.rows.count(), page);
+    }
+
+    fn go_to(&mut self, row: usize, data: &TraceData, page: usize) {
+        if let Some(at) = data.rows.get(row) {
+            self.row = row;
+            self.span = data.rows.first_span(at);
+            self.on_group = matches!(at.what, What::Group(_));
+            self.offset = list::offset(self.offset, row, data.rows.count(), page);
+        }
+    }
+
+    pub fn go(&mut self, action: Action, data: &TraceData, page: usize) {
+        self.go_to(list::moved(action, self.row, data.rows.count(), page), data, page);
+    }
+
+    /// Goes to the next or the previous notable span, and unfolds what it is hidden below. False if there is none.
+    pub fn go_to_notable(&mut self, forward: bool, data: &mut TraceData, page: usize) -> bool {
+        let Some(here) = data.rows.get(self.row).and_then(|row| data.rows.first_span(row)) else { return false };
+        let Some(span) = data.tree.notable_from(here, forward, &data.folds) else { return false };
+        let is_shown = |data: &TraceData| {
+            let row = data.rows.showing(&data.tree, span);
+            data.rows.get(row).is_some_and(|row| row.what == What::Span(span))
+        };
+        if !is_shown(data) {
+            data.folds.reveal(&data.tree, span);
+            data.lay_rows();
+            self.folded += 1;
+        }
+        self.go_to(data.rows.showing(&data.tree, span), data, page);
+        self.detail = self.detail.map(|_| 0);
+        true
+    }
+
+    /// Unfolds the row under the cursor; where nothing is folded it goes to the first row below.
+    pub fn unfold(&mut self, data: &mut TraceData, page: usize) {
+        match data.rows.get(self.row).copied() {
+            Some(row) if row.hidden > 0 => self.set(&row, true, data, page),
+            Some(row) if row.open => self.go_to(self.row + 1, data, page),
+            _ => {}
+        }
+    }
+
+    /// Folds the row under the cursor; where nothing is below it goes to the row above it in the tree.
+    pub fn fold(&mut self, data: &mut TraceData, page: usize) {
+        match data.rows.get(self.row).copied() {
+            Some(row) if row.open => self.set(&row, false, data, page),
+            Some(Row { parent: Some(parent), .. }) => self.go_to(parent as usize, data, page),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, row: &Row, open: bool, data: &mut TraceData, page: usize) {
+        self.go_to(self.row, data, page);
+        data.folds.set(&data.rows, row, open);
+        self.refold(data, page);
+    }
+
+    pub fn fold_all(&mut self, all: Folding, data: &mut TraceData, page: usize) {
+        data.folds.set_all(all);
+        self.refold(data, page);
+    }
+
+    /// Shows only what the critical path leads through, or everything again.
+    pub fn toggle_critical(&mut self, data: &mut TraceData, page: usize) {
+        data.folds.only_critical = !data.folds.only_critical;
+        self.refold(data, page);
+    }
+
+    fn refold(&mut self, data: &mut TraceData, page: usize) {
+        data.lay_rows();
+        self.folded += 1;
+        self.settle(data, page);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{Micros, SpanKey, SpanKind};
-
-    fn spans(depths: &[u16]) -> Vec<WaterfallSpan> {
-        let span = |(n, depth): (usize, &u16)| WaterfallSpan {
-            id: SpanId(n as u64 + 1),
-            depth: *depth,
-            key: SpanKey::new("a", "b", SpanKind::Server),
-            offset: Micros::ZERO,
-            duration: Micros(1),
-            self_time: Micros(1),
-            error: false,
-            severity: None,
-            normal_p99: None,
-            critical: Vec::new(),
-            attributes: Vec::new(),
-        };
-        depths.iter().enumerate().map(span).collect()
-    }
-
-    #[test]
-    fn branches_end_at_the_last_child() {
-        // a ( b ( c ), d ( e ) ), and a second root
-        let spans = spans(&[0, 1, 2, 1, 2, 0]);
-        let (parents, last) = tree(&spans);
-        assert_eq!(parents, [None, Some(0), Some(1), Some(0), Some(3), None]);
-        assert_eq!(last, [false, false, true, true, true, true]);
-        let data = TraceData { parents, last, ..TraceData::default() };
-        assert_eq!(data.branches(2, 2, 8), Some(vec![false, true]));
-        assert_eq!(data.branches(4, 2, 8), Some(vec![true, true]));
-        assert_eq!(data.branches(4, 2, 1), None);
-    }
-
-    #[test]
-    fn depths_that_no_tree_has_do_not_panic() {
-        let spans = spans(&[5, 2, u16::MAX, 0, 7]);
-        let (parents, last) = tree(&spans);
-        let data = TraceData { parents, last, ..TraceData::default() };
-        for (row, span) in spans.iter().enumerate() {
-            let branches = data.branches(row, usize::from(span.depth), 100);
-            assert!(branches.is_none_or(|ends| ends.len() <= usize::from(span.depth)));
-        }
-    }
-}
+#[path = "trace_tests.rs"]
+mod tests;

@@ -56,6 +56,26 @@ pub fn time_of_day(at: Timestamp) -> String {
     utc(at).map_or_else(String::new, |at| at.format("%H:%M:%SZ").to_string())
 }
 
+/// To the microsecond, for looking it up elsewhere: `2026-11-20 03:09:10.123456Z`
+#[must_use]
+pub fn exact(at: Timestamp) -> String {
+    DateTime::from_timestamp_micros(at.0).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M:%S%.6fZ").to_string())
+}
+
+/// Every digit, in groups of three: `2,080,000`.
+#[must_use]
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// When the clock next reads differently.
 #[must_use]
 pub fn clock_changes(now: Timestamp) -> Timestamp {

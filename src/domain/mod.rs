@@ -22,6 +22,6 @@ pub use level::{AcceptedLevel, Durations, LevelId, LevelShift, ShiftedKey, Undon
 pub use metric::{MetricKind, MetricSample};
 pub use rules::Broken;
 pub use severity::Severity;
-pub use span::{Attributes, Span, SpanId, SpanKey, SpanKind, Trace, TraceId};
+pub use span::{Attributes, EventsBySpan, Span, SpanEvent, SpanId, SpanKey, SpanKind, Trace, TraceId};
 pub use time::{Micros, TimeWindow, Timestamp};
 pub use why::{KindTested, Obstacle, Tested};

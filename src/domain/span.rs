@@ -1,5 +1,6 @@
 //! Spans and traces as the rest of the program sees them, whatever backend they came from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,6 +65,17 @@ pub struct Trace {
     pub id: TraceId,
     pub spans: Vec<Span>,
 }
+
+/// Something that happened at one moment of a span: an event of OpenTelemetry, a log of Jaeger's legacy API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanEvent {
+    pub at: Timestamp,
+    pub name: String,
+    pub attributes: Attributes,
+}
+
+/// Events by the span's id and start: ids alone may be shared by a client and its server.
+pub type EventsBySpan = BTreeMap<(SpanId, Timestamp), Vec<SpanEvent>>;
 
 impl TraceId {
     /// Reads 1 to 32 hex digits, any case.

@@ -13,6 +13,7 @@ mod offline;
 mod rules;
 mod traces;
 mod views;
+mod waterfall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,8 +23,9 @@ use crate::baseline::{
 };
 use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, QuietHour, Verdict, Watch};
 use crate::domain::{
-    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, HourOfWeek, Incident, IncidentId, Level, Micros,
-    NearMiss, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId, UtcHour,
+    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId, Level,
+    Micros, NearMiss, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId,
+    UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -67,7 +69,7 @@ pub enum Input {
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// A trace was fetched for a screen.
-    TraceFetched(Box<Trace>),
+    TraceFetched(Box<Trace>, EventsBySpan),
     /// The data has a gap that ends here: what follows does not continue what was before.
     GapEnded(Timestamp),
     /// Resource metrics, as they were scraped.
@@ -335,7 +337,9 @@ impl Engine {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
             }
-            Input::TraceFetched(trace) => out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace))))),
+            Input::TraceFetched(trace, events) => {
+                out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace, events)))));
+            }
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
             Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::LevelDecided(level) => self.take_level(*level, now, &mut out),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::baseline::{Cell, KeyBaseline, SeriesKey};
-use crate::detect::{self, Verdict};
-use crate::domain::{Alert, HourOfWeek, Incident, Level, Micros, Severity, Span, Subject, Timestamp, Trace, UtcHour};
+use crate::detect;
+use crate::domain::{Alert, HourOfWeek, Incident, Level, Micros, Severity, Subject, Timestamp, UtcHour};
 use crate::messages::{
-    BaselineView, CellView, IncidentView, LearningView, MonitorView, RecordView, ServiceState, ServiceView, TraceState,
-    TraceView, UpdateBody, WaterfallSpan, WhyView,
+    BaselineView, CellView, IncidentView, LearningView, MonitorView, RecordView, ServiceState, ServiceView, UpdateBody,
+    WhyView,
 };
 
 use super::keys::Entry;
@@ -20,8 +20,6 @@ const FEWEST_TO_COMPARE: u64 = 3;
 /// A service is absent once the chance of so long a silence, at its usual rate, is below e⁻¹² (1 in 160,000).
 const ABSENT_AFTER_EXPECTED: f64 = 12.0;
 const ABSENT_AT_LEAST: Micros = Micros::from_secs(120);
-/// Rows of a waterfall that are sent; a larger trace says how many were left out.
-const MOST_ROWS: usize = 50_000;
 const WINDOW: Micros = Micros::from_secs(60 * NOW_MINUTES as u64);
 
 impl Engine {
@@ -283,66 +281,6 @@ impl Engine {
             histogram_edges_us: edges,
             history_p99: entry.last_hour.history_p99(now),
         }))));
-    }
-
-    pub(super) fn trace_view(&self, trace: &Trace) -> TraceView {
-        let shape = detect::trace::shape(trace);
-        let rows = shape.rows.len();
-        let spans = shape
-            .rows
-            .into_iter()
-            .take(MOST_ROWS)
-            .filter_map(|row| {
-                let span = trace.spans.get(row.span)?;
-                let (severity, normal_p99) = self.verdict_of(span);
-                Some(WaterfallSpan {
-                    id: span.id,
-                    depth: u16::try_from(row.depth).unwrap_or(u16::MAX),
-                    key: span.key.clone(),
-                    offset: row.offset,
-                    duration: span.duration,
-                    self_time: row.self_time,
-                    error: span.error,
-                    severity,
-                    normal_p99,
-                    critical: row.critical,
-                    attributes: span
-                        .attributes
-                        .iter()
-                        .chain(span.resource.iter())
-                        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                        .collect(),
-                })
-            })
-            .collect();
-        TraceView {
-            trace: trace.id,
-            state: TraceState::Loaded {
-                start: shape.start,
-                duration: shape.duration,
-                services: shape.services.len() as u32,
-                errors: shape.errors,
-                orphans: shape.orphans,
-                left_out: rows.saturating_sub(MOST_ROWS) as u32,
-                spans,
-            },
-        }
-    }
-
-    /// The baseline that answers for a span under its own bucket.
-    #[must_use]
-    pub fn normal_of(&self, span: &Span) -> Option<(Level, &Cell)> {
-        let entry = self.keys.find_raw(&span.key)?;
-        entry.baseline.as_ref()?.answer(self.calendar.bucket(UtcHour::of(span.start)))
-    }
-
-    fn verdict_of(&self, span: &Span) -> (Option<Severity>, Option<Micros>) {
-        let Some((level, cell)) = self.normal_of(span) else { return (None, None) };
-        let severity = match detect::judge(span, level, cell) {
-            Verdict::Exceeded(exceedance) => Some(exceedance.severity),
-            Verdict::Normal | Verdict::NotEnoughData => None,
-        };
-        (severity, Some(cell.p99()))
     }
 }
 

@@ -7,14 +7,16 @@
 mod analysis;
 mod command;
 mod views;
+mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{Command, CommandId, CommandKind, Outcome};
 pub use views::{
     AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, LevelView, MonitorView,
     RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, TraceState, TraceView, WaterfallSpan, WhyView,
+    SourceState, SourceView, WhyView,
 };
+pub use waterfall::{Normal, TraceState, TraceView, Waterfall, WaterfallSpan};
 
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, NearMiss, Severity, SpanId,
-    SpanKey, Subject, Timestamp, TraceId,
+    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, NearMiss, Severity, SpanKey,
+    Subject, Timestamp,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -287,48 +287,4 @@ pub struct ChangedCell {
     pub bucket: HourOfWeek,
     pub p99_before: Micros,
     pub p99_after: Micros,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TraceView {
-    pub trace: TraceId,
-    pub state: TraceState,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceState {
-    Loading,
-    /// One sentence: what happened and what to do.
-    Failed(String),
-    Loaded {
-        start: Timestamp,
-        duration: Micros,
-        services: u32,
-        errors: u32,
-        /// Spans whose parent is not in the trace.
-        orphans: u32,
-        /// Spans left out because the trace has more than the screen holds.
-        left_out: u32,
-        /// Depth-first, siblings by start time.
-        spans: Vec<WaterfallSpan>,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WaterfallSpan {
-    pub id: SpanId,
-    pub depth: u16,
-    pub key: SpanKey,
-    /// Start relative to the trace's first span.
-    pub offset: Micros,
-    pub duration: Micros,
-    pub self_time: Micros,
-    pub error: bool,
-    pub severity: Option<Severity>,
-    /// p99 of the baseline that answers for this span; `None` when none does.
-    pub normal_p99: Option<Micros>,
-    /// The pieces of this span on the critical path, relative to the trace's first span.
-    pub critical: Vec<(Micros, Micros)>,
-    pub attributes: Vec<(String, String)>,
 }

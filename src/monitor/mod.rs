@@ -324,9 +324,9 @@ impl Monitor {
                 self.mailbox.tell(UpdateBody::Trace(Box::new(TraceView { trace, state: TraceState::Loading })));
                 let (to_core, mailbox) = (self.to_core.clone(), self.mailbox.clone());
                 self.shown_trace = Some(tokio::spawn(async move {
-                    let why = match jaeger.trace(trace).await {
-                        Ok(Some(found)) => {
-                            let _ = to_core.send(ToCore::Step(Input::TraceFetched(Box::new(found)))).await;
+                    let why = match jaeger.trace_with_events(trace).await {
+                        Ok(Some((found, events))) => {
+                            let _ = to_core.send(ToCore::Step(Input::TraceFetched(Box::new(found), events))).await;
                             return;
                         }
                         Ok(None) => "Jaeger no longer has this trace".to_owned(),

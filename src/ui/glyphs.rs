@@ -14,6 +14,9 @@ pub const FOLDED: &str = "▸";
 pub const NORMAL: &str = "·";
 pub const RULE: char = '─';
 pub const CRITICAL: char = '━';
+/// Time in which nothing ran, and what is too quiet to look at.
+pub const WAIT: char = '·';
+pub const AT_MOST: char = '≤';
 pub const GUTTER: &str = "│";
 pub const CUT: char = '…';
 pub const MARK: char = '╵';
@@ -41,6 +44,7 @@ fn twin(c: char) -> Option<&'static str> {
         '█' => "#",
         '╵' => "'",
         '×' => "x",
+        '≤' => "<=",
         // One column like its twin, so that wrapped text keeps its lines; "s" would read as seconds.
         'σ' => "z",
         '↑' => "up",
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn nothing_above_ascii_is_left() {
-        let glyphs = BARS.iter().chain(&SHADES).chain(&[RULE, CRITICAL, CUT, MARK]).collect::<String>();
+        let glyphs = BARS.iter().chain(&SHADES).chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST]).collect::<String>();
         for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ", "├└ ↑↓←→"] {
             let twin = ascii(text);
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");

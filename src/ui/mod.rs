@@ -45,7 +45,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
     } else if let Some(view) = &app.view.help {
         help::draw(pen, app, view, layout.screen);
     } else if let Some(cursor) = &app.view.trace {
-        trace::draw(pen, app, cursor, &TraceLayout::of(size));
+        trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
     } else if let Some(cursor) = &app.view.level {
         level::draw(pen, app, cursor, layout.screen);
     } else if let Some(cursor) = &app.view.why {

@@ -44,6 +44,12 @@ impl<'b> Pen<'b> {
         u16::try_from(self.plain(text).width()).unwrap_or(u16::MAX)
     }
 
+    /// The text as this terminal may see it, in at most `width` columns.
+    #[must_use]
+    pub fn cut(&self, text: &str, width: u16) -> String {
+        cut_end(&self.plain(text), usize::from(width), if self.unicode { glyphs::CUT } else { '~' }).into_owned()
+    }
+
     fn fits(&self, x: u16, y: u16) -> bool {
         let area = self.buffer.area;
         x >= area.x && x < area.right() && y >= area.y && y < area.bottom()

@@ -109,7 +109,7 @@ pub async fn waterfall_of(viewer: &mut Viewer, trace: TraceId) -> Vec<WaterfallS
     viewer
         .until("trace", |body| match body {
             UpdateBody::Trace(view) => match &view.state {
-                TraceState::Loaded { spans, .. } => Some(spans.clone()),
+                TraceState::Loaded(waterfall) => Some(waterfall.spans.clone()),
                 TraceState::Failed(why) => panic!("{why}"),
                 TraceState::Loading => None,
             },

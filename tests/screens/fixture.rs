@@ -7,14 +7,14 @@ use spanwatch::app::{App, Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{
     AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
     HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
-    Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp,
-    TraceId,
+    NearMiss, Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow,
+    Timestamp, TraceId,
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
     LevelView, MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
-    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update,
-    UpdateBody, WaterfallSpan, WhyView,
+    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceView, Update, UpdateBody,
+    WhyView,
 };
 
 /// Friday 20 November 2026, 03:12:44 UTC.
@@ -129,13 +129,27 @@ impl Stage {
         stage
     }
 
-    pub fn tracing(size: (u16, u16)) -> Self {
+    /// A trace was asked for and has not come.
+    pub fn awaiting(size: (u16, u16)) -> Self {
         let mut stage = Self::incident(size);
         stage.code(KeyCode::Enter);
+        stage
+    }
+
+    pub fn showing(size: (u16, u16), trace: fn(TraceId) -> TraceView) -> Self {
+        let mut stage = Self::awaiting(size);
         stage.tell(UpdateBody::Trace(Box::new(trace(worst().id.trace))));
         stage
     }
+
+    pub fn tracing(size: (u16, u16)) -> Self {
+        Self::showing(size, busy_trace)
+    }
 }
+
+#[path = "traces.rs"]
+mod traces;
+pub use traces::*;
 
 pub const MODEL: &str = "SUMMARY\nThe order matcher most likely waits for its database: its own time is 88% of the \
     critical path [E1], and its CPU is low [E4].\n\nCAUSES\n- A slow query in order.match [E1] [E3]: the number of rows \
@@ -609,82 +623,9 @@ pub fn analysis(anomaly: &Anomaly, state: AnalysisState, text: &str) -> Analysis
     }
 }
 
-pub fn trace(id: TraceId) -> TraceView {
-    let mut next = 0u64;
-    let mut span =
-        |depth: u16, key: &SpanKey, offset: u64, duration: u64, own: u64, severity, critical: &[(u64, u64)]| {
-            next += 1;
-            WaterfallSpan {
-                id: SpanId(if key == &matcher() { 0x10 } else { 0x100 + next }),
-                depth,
-                key: key.clone(),
-                offset: ms(offset),
-                duration: ms(duration),
-                self_time: ms(own),
-                error: false,
-                severity,
-                normal_p99: Some(ms(if key == &matcher() { 224 } else { duration / 2 + 5 })),
-                critical: critical.iter().map(|(from, to)| (ms(*from), ms(*to))).collect(),
-                attributes: vec![
-                    ("messaging.system".to_owned(), "rabbitmq".to_owned()),
-                    ("order.pair".to_owned(), "BTC/EUR".to_owned()),
-                    ("db.rows".to_owned(), "2113904".to_owned()),
-                ],
-            }
-        };
-    let key = |service: &str, operation: &str| SpanKey::new(service, operation, SpanKind::Internal);
-    let spans = vec![
-        span(0, &wallet(), 0, 2_910, 38, Some(Severity::Sev3), &[(0, 12), (2_884, 2_910)]),
-        span(1, &key("crypto-wallet", "HTTP POST"), 12, 2_870, 9, None, &[(12, 20)]),
-        span(2, &key("api-gateway", "kong"), 20, 2_855, 12, None, &[(20, 31), (2_870, 2_875)]),
-        span(3, &key("api-gateway", "kong.rewrite"), 22, 3, 3, None, &[]),
-        span(3, &key("api-gateway", "kong.access.plugin.jwt"), 26, 12, 12, None, &[]),
-        span(3, &gateway(), 40, 2_825, 5, None, &[(40, 44)]),
-        span(4, &exchange(), 44, 2_816, 84, Some(Severity::Sev2), &[(44, 120), (2_700, 2_860)]),
-        span(5, &key("exchange-api", "redis GET"), 60, 12, 12, None, &[]),
-        span(5, &key("exchange-api", "publish orders"), 120, 2_570, 31, Some(Severity::Sev4), &[(120, 300)]),
-        span(6, &key("exchange-api", "publish <default>"), 150, 150, 150, None, &[]),
-        span(7, &matcher(), 610, 2_080, 1_830, Some(Severity::Sev1), &[(610, 2_690)]),
-        span(8, &key("order-matcher", "order.response"), 2_440, 240, 240, None, &[]),
-        span(5, &key("exchange-api", "payment_response process"), 2_700, 140, 140, None, &[(2_700, 2_840)]),
-        span(1, &key("crypto-wallet", "order.response.received"), 2_884, 26, 26, None, &[(2_884, 2_910)]),
-    ];
-    TraceView {
-        trace: id,
-        state: TraceState::Loaded {
-            start: ago(214),
-            duration: ms(2_910),
-            services: 4,
-            errors: 0,
-            orphans: 0,
-            left_out: 0,
-            spans,
-        },
-    }
-}
-
-/// A trace as deep and long as the monitor would ever send.
-pub fn huge_trace(id: TraceId, spans: u64) -> TraceView {
-    let key = SpanKey::new("exchange-api", "redis GET", SpanKind::Client);
-    let spans = (0..spans)
-        .map(|n| WaterfallSpan {
-            id: SpanId(n + 1),
-            depth: if n == 0 { 0 } else { (n % 700) as u16 + 1 },
-            key: key.clone(),
-            offset: Micros(n * 100),
-            duration: Micros(90),
-            self_time: Micros(90),
-            error: n % 5 == 0,
-            severity: (n % 9_000 == 7).then_some(Severity::Sev2),
-            normal_p99: None,
-            critical: vec![(Micros(n * 100), Micros(n * 100 + 90))],
-            attributes: Vec::new(),
-        })
-        .collect::<Vec<_>>();
-    let duration = Micros(spans.len() as u64 * 100);
-    let state =
-        TraceState::Loaded { start: ago(60), duration, services: 1, errors: 10_000, orphans: 3, left_out: 12, spans };
-    TraceView { trace: id, state }
+fn near_miss() -> NearMiss {
+    let Alert { subject, kind, severity, worst, .. } = incidents().remove(0).alerts.remove(1);
+    NearMiss { subject, kind, severity, numbers: worst }
 }
 
 pub fn recalculated(how: RecalculationKind) -> RecalculationState {
@@ -709,7 +650,7 @@ pub fn recalculated(how: RecalculationKind) -> RecalculationState {
             cell(exchange(), 2, 15, 420, 340),
             cell(SpanKey::new("crypto-wallet", "btc.transfer", SpanKind::Server), 3, 2, 1_210, 1_340),
         ],
-        alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished },
+        alerts: RejudgedAlerts { stand: 4, vanish: 1, unclear: 2, vanished, appear: 1, appeared: vec![near_miss()] },
     }
 }
 

@@ -4,6 +4,7 @@
 //! Jaeger has only `/api/v3`. Which one answers is found by asking, remembered, and asked again when the known one
 //! is gone, for a backend may be upgraded while it is watched.
 
+mod events;
 mod legacy;
 mod legacy_span;
 mod otlp;
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use reqwest::Url;
 use serde::Deserialize;
 
-use crate::domain::{Timestamp, Trace, TraceId};
+use crate::domain::{EventsBySpan, Timestamp, Trace, TraceId};
 use crate::sources::http::{self, Answer, Client, ErrorKind, SourceError};
 use scalar::Scalar;
 use search::RowLimit;
@@ -155,6 +156,24 @@ impl Jaeger {
     /// # Errors
     /// Whatever the network or the server says.
     pub async fn trace(&self, id: TraceId) -> Result<Option<Trace>, SourceError> {
+        match self.answer_of(id).await? {
+            Some((api, body)) => request::only_trace(api, body, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same with the events of its spans, which are read only for whoever looks at a trace.
+    ///
+    /// # Errors
+    /// Whatever the network or the server says.
+    pub async fn trace_with_events(&self, id: TraceId) -> Result<Option<(Trace, EventsBySpan)>, SourceError> {
+        match self.answer_of(id).await? {
+            Some((api, body)) => request::only_trace_with_events(api, body, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn answer_of(&self, id: TraceId) -> Result<Option<(Api, Vec<u8>)>, SourceError> {
         let mut api = self.api().await?;
         loop {
             let answer = self.client.get(&request::trace_path(api, id), &[]).await?;
@@ -162,7 +181,7 @@ impl Jaeger {
                 return Ok(None);
             }
             match answer.json() {
-                Ok(body) => return request::only_trace(api, body, id).await,
+                Ok(body) => return Ok(Some((api, body))),
                 Err(error) => api = self.moved(api, error).await?,
             }
         }

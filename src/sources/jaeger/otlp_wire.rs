@@ -64,8 +64,13 @@ pub(super) struct WireSpan<'a> {
     pub status: Option<Status<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Event<'a> {
+    #[serde(borrow)]
+    pub time_unix_nano: Scalar<'a>,
+    #[serde(borrow)]
+    pub name: Scalar<'a>,
     #[serde(borrow)]
     pub attributes: Option<Vec<KeyValue<'a>>>,
 }

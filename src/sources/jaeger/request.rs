@@ -6,8 +6,8 @@ use chrono::{DateTime, SecondsFormat};
 use tokio::sync::mpsc::Sender;
 
 use super::page::{PageReport, Sink};
-use super::{Api, legacy, otlp};
-use crate::domain::{TimeWindow, Timestamp, Trace, TraceId};
+use super::{Api, events, legacy, otlp};
+use crate::domain::{EventsBySpan, TimeWindow, Timestamp, Trace, TraceId};
 use crate::sources::http::{Client, SourceError};
 
 /// Traces are sent on in batches of about this many spans.
@@ -140,16 +140,30 @@ impl Batch {
     }
 }
 
-/// The trace of that id in an answer by id; a page may hold it in parts.
 pub(super) async fn only_trace(api: Api, body: Vec<u8>, id: TraceId) -> Result<Option<Trace>, SourceError> {
-    let work = tokio::task::spawn_blocking(move || {
-        let mut found: Option<Trace> = None;
-        parse(api, &body, &mut |trace, _| match &mut found {
-            _ if trace.id != id || trace.spans.is_empty() => {}
-            Some(found) => found.spans.extend(trace.spans),
-            None => found = Some(trace),
-        })?;
-        Ok(found)
+    let work = tokio::task::spawn_blocking(move || one(api, &body, id));
+    work.await.unwrap_or_else(|_| Err(SourceError::stopped()))
+}
+
+pub(super) async fn only_trace_with_events(
+    api: Api,
+    body: Vec<u8>,
+    id: TraceId,
+) -> Result<Option<(Trace, EventsBySpan)>, SourceError> {
+    let work = tokio::task::spawn_blocking(move || match one(api, &body, id)? {
+        Some(trace) => Ok(Some((trace, events::parse(api, &body)?))),
+        None => Ok(None),
     });
     work.await.unwrap_or_else(|_| Err(SourceError::stopped()))
+}
+
+/// The trace of that id in an answer by id; a page may hold it in parts.
+fn one(api: Api, body: &[u8], id: TraceId) -> Result<Option<Trace>, SourceError> {
+    let mut found: Option<Trace> = None;
+    parse(api, body, &mut |trace, _| match &mut found {
+        _ if trace.id != id || trace.spans.is_empty() => {}
+        Some(found) => found.spans.extend(trace.spans),
+        None => found = Some(trace),
+    })?;
+    Ok(found)
 }
