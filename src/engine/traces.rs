@@ -450,4 +450,22 @@ mod tests {
         assert!(after.admit(&trace(1, &[(7, 100)]), secs(141)).is_empty());
         assert_eq!(after.admit(&trace(2, &[(8, 125)]), secs(141)), [0]);
     }
+
+    #[test]
+    fn what_was_left_out_after_all_is_left_to_back_fill() {
+        let mut traces = Traces::default();
+        for (id, begins) in [(1, 100), (2, 170), (3, 175)] {
+            poll(&mut traces, &trace(id, &[(id as u64, begins)]), secs(begins + 10));
+        }
+        assert_eq!(traces.settle_until(secs(190), secs(0)).len(), 2, "the third still waits");
+        traces.unlearn(&[TimeWindow::new(secs(120), secs(240))]);
+        let learnt = [1, 2, 3].map(|id| traces.has_learnt(TraceId(id.into()), SpanId(id)));
+        assert_eq!(
+            learnt,
+            [true, false, false],
+            "the first is learnt, the second to be read, the third has not settled"
+        );
+        traces.settle_until(secs(300), secs(0));
+        assert!(traces.has_learnt(TraceId(3), SpanId(3)), "what settles later is learnt as it does");
+    }
 }
