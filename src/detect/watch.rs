@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{Facet, Generation, Spread};
+use crate::baseline::{Facet, Generation, UNKNOWN_RHO};
 use crate::domain::{AlertKind, Calendar, HourOfWeek, Micros, Severity, SpanKey, Subject, TimeWindow, Timestamp};
 
 use super::observation::{Observed, Place};
@@ -266,7 +266,7 @@ impl Watch {
             }
             let calls = key.structure.calls;
             let p = (key.structure.rootless as f64 + 0.5) / (calls as f64 + 1.0);
-            let arithmetic = test.counted(window, (n, k), p, &Spread::default(), calls);
+            let arithmetic = test.counted(window, (n, k), p, UNKNOWN_RHO, calls);
             let track = TrackId { subject: SubjectId::Node(key.service), kind: AlertKind::InFlight };
             let Some(finding) = test.weigh(track, Severity::Sev2, arithmetic).filter(Finding::raises) else {
                 continue;
