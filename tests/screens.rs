@@ -258,6 +258,24 @@ fn help() {
     check(&stage, COLOR, "80x24-help-search");
 }
 
+#[test]
+fn palette() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-palette{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys(":");
+        check(&stage, COLOR, &name(""));
+        stage.keys("rehe");
+        check_styled(&stage, COLOR, &name("-found"));
+        stage.keys("zzz");
+        check(&stage, COLOR, &name("-nothing"));
+        let mut stage = Stage::tracing(size);
+        stage.keys(":rec");
+        stage.code(KeyCode::Enter);
+        check(&stage, ASCII, &name("-elsewhere-ascii"));
+    }
+}
+
 const SIZES: [(u16, u16); 3] = [WIDE, NARROW, (40, 10)];
 
 fn trace_state(stage: &mut Stage, state: TraceState) {
@@ -393,7 +411,7 @@ fn tokens_of_another_run_are_not_shown() {
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
     let plain =
-        prop::sample::select("12345rRu0ahjklgGJKHLFpw[]/?q \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+        prop::sample::select("12345rRu0ahjklgGJKHLFpw[]/?q \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
     let named = prop::sample::select(
         [
             KeyCode::Enter,
@@ -415,7 +433,7 @@ fn any_key() -> impl Strategy<Value = Key> {
         .map(Key::plain)
         .to_vec(),
     );
-    let control = prop::sample::select("cuwaezlrk".chars().map(Key::ctrl).collect::<Vec<_>>());
+    let control = prop::sample::select("cuwaezlrknp".chars().map(Key::ctrl).collect::<Vec<_>>());
     prop_oneof![4 => plain, 3 => named, 1 => control]
 }
 

@@ -11,6 +11,7 @@ pub mod keymap;
 pub mod layout;
 pub mod level;
 mod list;
+pub mod palette;
 pub mod span;
 mod status;
 mod topics;
@@ -24,6 +25,7 @@ pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use palette::PaletteView;
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{Shown, TraceCursor, TraceData};
@@ -88,6 +90,7 @@ pub struct View {
     pub level: Option<LevelCursor>,
     pub level_asked: Option<level::LevelAsked>,
     pub help: Option<HelpView>,
+    pub palette: Option<PaletteView>,
     /// A sentence in the rule above the keys.
     pub message: Option<Message>,
     pub asked: Option<AnomalyId>,
@@ -251,6 +254,8 @@ impl App {
         let view = &self.view;
         if view.help.is_some() {
             Place::Help
+        } else if view.palette.is_some() {
+            Place::Palette
         } else if view.typing.is_some() {
             Place::Filter
         } else if let Some(trace) = &view.trace {
@@ -355,6 +360,10 @@ impl App {
         let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref()).unwrap_or(0);
         self.view.service_offset =
             list::offset(self.view.service_offset, at, services.len(), layout.rows(Pane::Services));
+        if let Some(palette) = &mut self.view.palette {
+            let count = palette::entries(palette.place, palette.query.text()).len();
+            palette.offset = list::offset(palette.offset, palette.at, count, palette::room(self.size));
+        }
         if let Some(cursor) = &mut self.view.trace {
             cursor.settle(&self.trace, TraceLayout::of(self.size).page());
         }

@@ -660,3 +660,48 @@ fn an_accepted_level_is_undone_where_it_shows_or_from_anywhere_one_after_the_oth
     bench.keys("g!");
     assert_eq!(bench.code(KeyCode::Enter), undo(2), "an incident's is the one that closed it");
 }
+
+#[test]
+fn the_palette_does_what_the_key_would_have_done() {
+    let mut bench = Bench::with(three());
+    bench.keys(":rehearse");
+    assert_eq!(bench.app.place(), Place::Palette);
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::RehearseRecalculation)]);
+    assert_eq!(bench.app.place(), Place::Alerts, "it is closed");
+    bench.keys(":undo recalc");
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::TakeBackRecalculation)]);
+    bench.keys(":SEV1 and");
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.view.severity, Some(Severity::Sev1));
+}
+
+#[test]
+fn the_palette_is_moved_in_and_left_without_doing_anything() {
+    let mut bench = Bench::with(three());
+    bench.keys(":recalc");
+    let chosen = |bench: &Bench| bench.app.view.palette.as_ref().unwrap().at;
+    bench.press(Key::ctrl('n'));
+    assert_eq!(chosen(&bench), 1);
+    bench.press(Key::ctrl('p'));
+    bench.code(KeyCode::Down);
+    assert_eq!(chosen(&bench), 1);
+    bench.keys("u");
+    assert_eq!(chosen(&bench), 0, "other letters, another choice");
+    assert_eq!(bench.code(KeyCode::Esc), []);
+    assert_eq!((bench.app.place(), bench.selected()), (Place::Alerts, "a".to_owned()));
+    bench.keys(":no such thing");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.place(), Place::Palette);
+}
+
+#[test]
+fn what_works_elsewhere_is_named_and_not_done() {
+    let mut bench = Bench::with(three());
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.place(), Place::Trace);
+    bench.keys(":rehearse");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "That works in: the panes.");
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.place(), Place::Trace);
+}

@@ -84,7 +84,13 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
                 },
                 _ => word,
             };
-            (row.short_label(), word, matches!(row.action, Action::OpenHelp | Action::Leave))
+            let first = match row.action {
+                Action::OpenHelp | Action::Leave => true,
+                // A narrow line says rather what can be done here.
+                Action::OpenPalette => line.width >= 60,
+                _ => false,
+            };
+            (row.short_label(), word, first)
         })
         .collect();
     let length = |(keys, word, _): &(String, &str, bool)| pen.width(keys) + 1 + pen.width(word) + 2;

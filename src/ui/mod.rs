@@ -9,6 +9,7 @@ mod glyphs;
 mod header;
 mod help;
 mod level;
+mod palette;
 mod pen;
 mod services;
 mod settings;
@@ -44,6 +45,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         tiny(pen, app, layout.screen);
     } else if let Some(view) = &app.view.help {
         help::draw(pen, app, view, layout.screen);
+    } else if let Some(view) = &app.view.palette {
+        palette::draw(pen, app, view, layout.screen);
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
     } else if let Some(cursor) = &app.view.level {
