@@ -132,3 +132,21 @@ fn maintenance_in_the_past_is_not_learnt_by_back_fill() {
     let monitor = begin(dir.path(), window(-2 * HOUR, -2 * HOUR + 1_200), &[move_of_data]);
     assert_eq!(learnt(&monitor, -LEARNT), (1_200, 0));
 }
+
+#[test]
+fn how_quiet_each_hour_was_is_written_down_and_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    // The restart is in the same hour, whose rest is quiet.
+    let fault = window(2 * HOUR + 215, 2 * HOUR + 515);
+    let mut monitor = begin(dir.path(), fault, &[]);
+    monitor.run_until(at(3 * HOUR - 600));
+    drop(monitor);
+    let mut monitor = start(dir.path(), 3 * HOUR - 600, fault, &[]);
+    monitor.run_until(at(4 * HOUR));
+    let hours = monitor.store.quiet_hours().unwrap();
+    // The first rounds judge what ended before the watch began.
+    let watched = hours.iter().filter(|hour| hour.hour.start() >= at(0));
+    let quiet: Vec<bool> = watched.map(|hour| hour.smallest.is_some()).collect();
+    assert_eq!(quiet, [true, true, false, true], "in the third hour something was alerted");
+    assert!(hours.iter().flat_map(|hour| &hour.near).all(|miss| miss.numbers.log10_chance >= miss.numbers.log10_alpha));
+}

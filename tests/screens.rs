@@ -138,7 +138,7 @@ fn new_level() {
         check(&stage, COLOR, &format!("{name}-level-offered"));
         stage.keys("!");
         check(&stage, COLOR, &format!("{name}-level-accept"));
-        stage.code(KeyCode::Enter);
+        stage.keys("y");
         let (incidents, levels) = fixture::accepted();
         stage.tell(UpdateBody::Incidents(incidents));
         stage.tell(UpdateBody::Levels(levels));

@@ -92,7 +92,7 @@ use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Palette, Services, 
 
 const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Help, Palette];
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
-const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace];
+const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
 const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
 const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help, Palette];
 /// Where typing does not make text.
@@ -127,7 +127,7 @@ pub const TABLE: &[Binding] = &[
     ),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
     row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
-    row(&[k(KeyCode::Enter)], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
+    row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
     row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "filter as it was before", Some("as before")),

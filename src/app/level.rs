@@ -140,13 +140,13 @@ impl App {
 pub fn title(app: &App, cursor: &LevelCursor) -> (String, String) {
     match &cursor.question {
         LevelQuestion::Accept { incident, .. } => {
-            ("Accept as the new normal".to_owned(), format!("incident {}, enter accepts, esc leaves", incident.0))
+            ("Accept as the new normal".to_owned(), format!("incident {}, y accepts, esc leaves", incident.0))
         }
         LevelQuestion::Undo(view) => {
             let levels = app.levels();
             let at = levels.iter().position(|other| other.level.id == view.level.id).map_or(1, |at| at + 1);
             let which = if levels.len() > 1 { format!("{at} of {}, ! next, ", levels.len()) } else { String::new() };
-            ("Undo a new level".to_owned(), format!("{which}enter undoes, esc leaves"))
+            ("Undo a new level".to_owned(), format!("{which}y undoes, esc leaves"))
         }
     }
 }

@@ -606,13 +606,13 @@ fn a_level_is_accepted_by_two_keys_and_never_by_one() {
     assert_eq!(bench.app.place(), Place::Alerts);
     bench.keys("!");
     let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(2)] };
-    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "of an incident all that is offered");
+    assert_eq!(bench.press(Key::char('y')), [Effect::Send(asked)], "of an incident all that is offered");
     assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Asked to accept the new level.");
     bench.tell(UpdateBody::Levels(vec![level(1, &[1, 2], &["a", "b"])]));
     assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Accepted as the new normal; ! there undoes it.");
     bench.keys("lj!");
     let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1)] };
-    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "of an alert that alone");
+    assert_eq!(bench.press(Key::char('y')), [Effect::Send(asked)], "of an alert that alone");
     let why = "Nothing was changed: it is no longer steady.".to_owned();
     bench.tell(UpdateBody::CommandAnswered { id: CommandId(4), outcome: Outcome::Refused(why.clone()) });
     bench.tell(UpdateBody::Levels(Vec::new()));
@@ -628,7 +628,7 @@ fn what_was_read_is_what_is_confirmed() {
     moved[0].alerts[1].shift = None;
     bench.tell(UpdateBody::Incidents(moved));
     let asked = CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(2)] };
-    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(asked)], "the monitor refuses it as a whole");
+    assert_eq!(bench.press(Key::char('y')), [Effect::Send(asked)], "the monitor refuses it as a whole");
 }
 
 #[test]
@@ -643,11 +643,11 @@ fn an_accepted_level_is_undone_where_it_shows_or_from_anywhere_one_after_the_oth
     bench.keys("j");
     assert_eq!(bench.selected(), "b");
     bench.keys("!");
-    assert_eq!(bench.code(KeyCode::Enter), undo(1), "the level of the key under the cursor");
+    assert_eq!(bench.press(Key::char('y')), undo(1), "the level of the key under the cursor");
     bench.keys("k!");
-    assert_eq!(bench.code(KeyCode::Enter), undo(2), "else the newest");
+    assert_eq!(bench.press(Key::char('y')), undo(2), "else the newest");
     bench.keys("!!");
-    assert_eq!(bench.code(KeyCode::Enter), undo(1), "and the ones before it");
+    assert_eq!(bench.press(Key::char('y')), undo(1), "and the ones before it");
     bench.tell(UpdateBody::Levels(vec![level(2, &[7], &["z"])]));
     assert_eq!(bench.app.view.message.as_ref().unwrap().text, "Undone: the old level answers again.");
     let mut accepted = shifted();
@@ -658,7 +658,7 @@ fn an_accepted_level_is_undone_where_it_shows_or_from_anywhere_one_after_the_oth
     }
     bench.tell(UpdateBody::Incidents(accepted));
     bench.keys("g!");
-    assert_eq!(bench.code(KeyCode::Enter), undo(2), "an incident's is the one that closed it");
+    assert_eq!(bench.press(Key::char('y')), undo(2), "an incident's is the one that closed it");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use incidents::{Book, Change};
 pub use level::{ENOUGH_ON_LEVEL, LASTING};
 pub use metrics::{Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
-pub use quiet::{Quiet, QuietHour};
+pub use quiet::Quiet;
 pub use rejudge::{Rejudged, rejudge};
 pub use rules::{Comparison, Quantity, Rule};
 pub use settings::Settings;

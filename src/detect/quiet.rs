@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use crate::domain::{NearMiss, Timestamp, UtcHour};
+use crate::domain::{NearMiss, QuietHour, Timestamp, UtcHour};
 
 /// Rarer than one in a thousand is worth remembering.
 pub const NEAR_LOG10: f64 = -3.0;
@@ -17,17 +15,6 @@ const TAIL: f64 = 0.1;
 const ENOUGH_POINTS: usize = 10;
 /// Near misses kept of an hour, the unlikeliest.
 const MOST_NEAR: usize = 20;
-
-/// One hour, as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct QuietHour {
-    pub hour: UtcHour,
-    /// The smallest chance (log₁₀) of any window, 0 where none was below one in a thousand; `None` for an hour in which
-    /// something was alerted.
-    pub smallest: Option<f32>,
-    /// Unlikeliest first, of each subject and kind one.
-    pub near: Vec<NearMiss>,
-}
 
 /// The hours of the stretch that is learnt from.
 #[derive(Debug, Clone, PartialEq, Default)]

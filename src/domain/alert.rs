@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Level, LevelId, LevelShift, Micros, Severity, SpanKey, TimeWindow, Timestamp, TraceId};
+use super::{Level, LevelId, LevelShift, Micros, Severity, SpanKey, TimeWindow, Timestamp, TraceId, UtcHour};
 
 /// What an alert is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,6 +82,17 @@ pub struct NearMiss {
     pub kind: AlertKind,
     pub severity: Severity,
     pub numbers: Arithmetic,
+}
+
+/// One hour of watching, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuietHour {
+    pub hour: UtcHour,
+    /// The smallest chance (log₁₀) of any window, 0 where none was below one in a thousand; `None` for an hour in which
+    /// something was alerted.
+    pub smallest: Option<f32>,
+    /// Unlikeliest first, of each subject and kind one.
+    pub near: Vec<NearMiss>,
 }
 
 /// Numbered from 1 in the order in which they were raised.

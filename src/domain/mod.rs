@@ -14,7 +14,8 @@ mod time;
 mod why;
 
 pub use alert::{
-    Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, NearMiss, Subject, Suspect, odds,
+    Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, NearMiss, QuietHour, Subject, Suspect,
+    odds,
 };
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};

@@ -21,11 +21,11 @@ use std::sync::Arc;
 use crate::baseline::{
     self, Facet, Generation, Learnt, Ledger, Levels, Maintenance, MaintenancePlan, SeriesKey, Sketch, Spread, unite,
 };
-use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, QuietHour, Verdict, Watch};
+use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, Verdict, Watch};
 use crate::domain::{
     AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId, Level,
-    Micros, NearMiss, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace, TraceId,
-    UtcHour,
+    Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace,
+    TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 

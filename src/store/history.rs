@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::detect::QuietHour;
-use crate::domain::{Alert, AlertId, Anomaly, AnomalyId, Incident, IncidentId, Severity, TimeWindow, Timestamp};
+use crate::domain::{
+    Alert, AlertId, Anomaly, AnomalyId, Incident, IncidentId, QuietHour, Severity, TimeWindow, Timestamp,
+};
 
 use super::rows::{anomaly_row, from_time, number_row};
 use super::{Store, StoreError, reading, record, writing};

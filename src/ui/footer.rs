@@ -76,7 +76,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
             let word = match (row.action, &question) {
-                (Action::Leave, _) if matches!(place, Place::Trace | Place::Why | Place::Level) => "back",
+                (Action::Leave, _) if matches!(place, Place::Trace | Place::Span | Place::Why | Place::Level) => "back",
                 (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
                 (Action::ConfirmLevel, _) => match &app.view.level {
                     Some(LevelCursor { question: LevelQuestion::Undo(_), .. }) => "undo it",
