@@ -276,6 +276,46 @@ fn palette() {
     }
 }
 
+#[test]
+fn frozen() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-frozen{state}", size.0, size.1);
+        let mut stage = Stage::calm(size);
+        stage.keys(" ");
+        check_styled(&stage, COLOR, &name(""));
+        stage.tell(UpdateBody::Incidents(fixture::incidents()));
+        stage.now = stage.now + Micros::from_secs(150);
+        check(&stage, COLOR, &name("-news"));
+        check_styled(&stage, MONO, &name("-news-mono"));
+        stage.keys("y");
+        check(&stage, ASCII, &name("-copied-ascii"));
+        stage.keys("?");
+        check(&stage, COLOR, &name("-help"));
+        let mut stage = Stage::tracing(size);
+        stage.keys(" ");
+        check(&stage, COLOR, &name("-trace"));
+    }
+    let mut stage = Stage::calm((39, 9));
+    stage.keys(" ");
+    check(&stage, COLOR, "39x9-frozen");
+}
+
+#[test]
+fn copied() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-copied{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.app = std::mem::take(&mut stage.app)
+            .with_trace_pages(Some("https://observability.prod-eu.example.com/monitoring/jaeger".to_owned()));
+        stage.keys("y");
+        check(&stage, COLOR, &name("-incident"));
+        stage.code(KeyCode::Enter);
+        stage.keys("o");
+        check(&stage, COLOR, &name("-link"));
+        check(&stage, ASCII, &name("-link-ascii"));
+    }
+}
+
 const SIZES: [(u16, u16); 3] = [WIDE, NARROW, (40, 10)];
 
 fn trace_state(stage: &mut Stage, state: TraceState) {
@@ -410,8 +450,9 @@ fn tokens_of_another_run_are_not_shown() {
 
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
-    let plain =
-        prop::sample::select("12345rRu0ahjklgGJKHLFpw[]/?q \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>());
+    let plain = prop::sample::select(
+        "12345rRu0ahjklgGJKHLFpwyyo[]/?q  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
+    );
     let named = prop::sample::select(
         [
             KeyCode::Enter,

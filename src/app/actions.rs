@@ -6,8 +6,8 @@ use super::keymap::{self, Action};
 use super::layout::{Pane, TraceLayout};
 use super::waterfall::Folding;
 use super::{
-    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level, list,
-    palette, span, why,
+    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level,
+    list, palette, span, why,
 };
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
@@ -79,6 +79,8 @@ impl App {
             Action::ConfirmLevel => self.confirm_level(now, effects),
             Action::MinuteBack => self.explain_another_minute(false, effects),
             Action::MinuteForward => self.explain_another_minute(true, effects),
+            Action::Copy => self.copy(now, effects),
+            Action::Link => self.link(now, effects),
             Action::Recalculate => {
                 self.recalculate(CommandKind::Recalculate, "Asked to recalculate all baselines.", now, effects);
             }
@@ -118,6 +120,7 @@ impl App {
             Action::OpenPalette => self.view.palette = Some(PaletteView::new(self.place())),
             Action::ClosePalette => self.view.palette = None,
             Action::RunChosen => self.run_chosen(now, effects),
+            Action::Freeze => self.freeze_or_thaw(now),
             Action::PollNow => {
                 effects.push(Effect::Send(CommandKind::PollNow));
                 // Spans of it may have come late.

@@ -52,6 +52,8 @@ pub enum Action {
     ConfirmLevel,
     MinuteBack,
     MinuteForward,
+    Copy,
+    Link,
     Recalculate,
     Rehearse,
     TakeBack,
@@ -69,6 +71,7 @@ pub enum Action {
     OpenPalette,
     ClosePalette,
     RunChosen,
+    Freeze,
     PollNow,
     Redraw,
     Suspend,
@@ -94,6 +97,8 @@ const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, H
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
 const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
+/// The views that ask nothing: a question has its keys for itself.
+const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why];
 const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help, Palette];
 /// Where typing does not make text.
 const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level];
@@ -163,6 +168,12 @@ pub const TABLE: &[Binding] = &[
     ),
     row(&[c('0')], Action::AllSeverities, PANES, "all severities", None),
     row(&[c('/')], Action::StartFilter, PANES, "filter the alerts", Some("filter")),
+    row(&[c('y')], Action::Copy, &[Services, Alerts, Baseline], "copy it as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
+    row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
+    row(&[c('o')], Action::Link, &[Alerts, Baseline, Analysis, Trace, Span], "Jaeger link, and copy it", Some("link")),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
     row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
@@ -176,11 +187,12 @@ pub const TABLE: &[Binding] = &[
     row(&[c('g'), k(KeyCode::Home)], Action::First, NO_TEXT, "to the first", None),
     row(&[c('G'), k(KeyCode::End)], Action::Last, NO_TEXT, "to the last", None),
     row(&[k(KeyCode::Esc)], Action::Back, VIEWS, "back one step", None),
+    row(&[c(' ')], Action::Freeze, SCREENS, "freeze the screen, or go on", Some("freeze")),
     row(&[Key::ctrl('r')], Action::PollNow, VIEWS, "poll every source now", None),
     row(&[Key::ctrl('l')], Action::Redraw, EVERYWHERE, "redraw the screen", None),
     row(&[Key::ctrl('z')], Action::Suspend, EVERYWHERE, "suspend to the shell", None),
     row(&[Key::ctrl('c')], Action::Interrupt, EVERYWHERE, "cancel what runs, or quit", None),
-    row(&[c(':')], Action::OpenPalette, VIEWS, "find any action by typing", Some("cmd")),
+    row(&[c(':')], Action::OpenPalette, SCREENS, "find any action by typing", Some("cmd")),
     row(&[c('?'), k(KeyCode::F(1))], Action::OpenHelp, VIEWS, "this help", Some("help")),
     row(&[c('q')], Action::Leave, VIEWS, "leave the view, or quit", Some("quit")),
 ];
@@ -233,7 +245,7 @@ impl Binding {
     /// Whether it belongs to this place rather than to the program as a whole.
     #[must_use]
     pub fn is_general(&self) -> bool {
-        self.places.len() >= VIEWS.len() || self.is_movement()
+        self.places.len() >= SCREENS.len() || self.is_movement()
     }
 
     #[must_use]

@@ -3,6 +3,8 @@
 mod actions;
 mod alerts;
 pub mod analysis;
+mod copy;
+mod freeze;
 pub mod freshness;
 pub mod help;
 mod input;
@@ -22,6 +24,8 @@ pub mod wording;
 mod wrap;
 
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
+pub use copy::{Clip, ENCODED_MOST};
+pub use freeze::Badge;
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
@@ -35,6 +39,7 @@ pub use wrap::wrap;
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
 use crate::messages::{CommandKind, Outcome, RecalculationState, ServiceView, SourceKind, Update, UpdateBody};
+use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
 use layout::{Layout, Pane, TraceLayout};
@@ -52,6 +57,8 @@ pub enum Msg {
     Ticked,
     /// The monitor ended; the sentence says why.
     MonitorLost(String),
+    /// Something about the terminal that a person should know.
+    Told(String),
 }
 
 /// What the runtime is to do for the app.
@@ -60,6 +67,8 @@ pub enum Effect {
     Send(CommandKind),
     Quit,
     Suspend,
+    /// Put the text into the person's clipboard.
+    Copy(Clip),
     /// Paint every cell anew.
     Redraw,
 }
@@ -118,6 +127,8 @@ pub struct HelpView {
 pub struct Message {
     pub text: String,
     pub trouble: bool,
+    /// All of it is to be read, on more lines where one is too short.
+    pub whole: bool,
     at: Timestamp,
 }
 
@@ -140,6 +151,9 @@ pub struct App {
     pub(crate) view: View,
     /// Why the monitor ended, if it did.
     pub(crate) lost: Option<String>,
+    frozen: Option<Frozen>,
+    /// Where Jaeger's UI shows traces, without a slash at its end.
+    trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
     analysis_cancelled: bool,
     recalculation_cancelled: bool,
@@ -177,6 +191,7 @@ impl App {
                 self.arrange(now);
                 changed
             }
+            Msg::UpdateArrived(update) if self.is_to_wait(&update.body) => self.set_aside(update),
             Msg::UpdateArrived(update) => self.take(update, now),
             Msg::Ticked => {
                 let due = self.due.is_some_and(|due| now >= due);
@@ -193,6 +208,10 @@ impl App {
                 let changed = self.lost != why;
                 self.lost = why;
                 changed
+            }
+            Msg::Told(text) => {
+                self.say(text, false, now);
+                true
             }
         };
         self.follow_selection(&mut effects);
@@ -212,6 +231,10 @@ impl App {
     /// When text on the screen next reads differently, if nothing else happens.
     #[must_use]
     pub fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
+        if let Some(frozen) = &self.frozen {
+            return message.into_iter().chain([frozen.changes(now)]).min();
+        }
         let sources =
             self.topics.sources.get().into_iter().flatten().filter_map(|source| freshness::changes(source, now));
         let records = self.alerts.records().iter().filter(|entry| !entry.ended).flat_map(|entry| {
@@ -235,7 +258,6 @@ impl App {
         let ages = records.chain(incidents).chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
-        let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
         sources.chain(ages).chain(filter).chain(message).chain([wording::clock_changes(now)]).min()
     }
 
@@ -344,11 +366,17 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
-        self.view.message = Some(Message { text: text.into(), trouble, at: now });
+        self.view.message = Some(Message { text: text.into(), trouble, whole: false, at: now });
+    }
+
+    /// Says something of which the end matters as much as the start.
+    fn say_whole(&mut self, text: String, now: Timestamp) {
+        self.view.message = Some(Message { text, trouble: false, whole: true, at: now });
     }
 
     /// Brings rows and cursors in line with what is known and asked for.
     fn arrange(&mut self, now: Timestamp) {
+        let now = self.shown_at(now);
         let layout = self.layout();
         let View { severity, filter, alerts, .. } = &mut self.view;
         self.alerts.arrange(alerts, *severity, filter, layout.rows(Pane::Alerts), now);

@@ -66,7 +66,8 @@ pub fn entries(place: Place, query: &str) -> Vec<Entry> {
 
 /// What works at `place` in the order of the table, movement last; then what works elsewhere.
 fn all(place: Place) -> Vec<Entry> {
-    let useful = |row: &&Binding| row.action != Action::OpenPalette && row.places.iter().any(|place| !place.takes_text());
+    let useful =
+        |row: &&Binding| row.action != Action::OpenPalette && row.places.iter().any(|place| !place.takes_text());
     let rows = || TABLE.iter().filter(useful);
     let here = |movement: bool| rows().filter(move |row| row.applies(place) && row.is_movement() == movement);
     let elsewhere = |movement: bool| rows().filter(move |row| !row.applies(place) && row.is_movement() == movement);
@@ -111,7 +112,7 @@ fn entries_of(row: &Binding, elsewhere: Option<String>) -> Vec<Entry> {
 fn names(places: &[Place]) -> String {
     const PANES: [Place; 4] = [Place::Services, Place::Alerts, Place::Baseline, Place::Analysis];
     let panes = PANES.iter().all(|pane| places.contains(pane));
-    let single = places.iter().filter(|place| !place.takes_text() && !(panes && PANES.contains(place)));
+    let single = places.iter().filter(|place| !(place.takes_text() || panes && PANES.contains(place)));
     let names: Vec<&str> = panes.then_some("the panes").into_iter().chain(single.map(|place| place.name())).collect();
     names.join(", ")
 }
@@ -153,7 +154,11 @@ mod tests {
         assert_eq!((far.action, far.elsewhere.as_deref()), (Action::Rehearse, Some("the panes")));
         assert!(entries(Place::Alerts, "no such thing at all").is_empty());
         let recalculate = first(Place::Trace, "rec");
-        assert_eq!(recalculate.action, Action::Recalculate, "and not something here whose letters happen to be in order");
+        assert_eq!(
+            recalculate.action,
+            Action::Recalculate,
+            "and not something here whose letters happen to be in order"
+        );
     }
 
     #[test]

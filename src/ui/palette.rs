@@ -6,13 +6,14 @@ use super::pen::Pen;
 use super::{cursor, footer, note};
 use crate::app::layout::Area;
 use crate::app::{App, PaletteView, palette};
+use crate::domain::Timestamp;
 
 /// Columns for the keys.
 const KEYS: u16 = 12;
 /// Columns for what an action does.
 const TEXT: u16 = 33;
 
-pub fn draw(pen: &mut Pen<'_>, app: &App, view: &PaletteView, screen: Area) {
+pub fn draw(pen: &mut Pen<'_>, app: &App, view: &PaletteView, screen: Area, now: Timestamp) {
     let quiet = pen.theme.quiet();
     let right = screen.x + screen.width;
     let title = format!("Palette for {}", view.place.name());
@@ -42,6 +43,5 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &PaletteView, screen: Area) {
             pen.put_start(at, line.y, right.saturating_sub(at + 1), &format!("in {places}"), style);
         }
     }
-    let bottom = screen.height;
-    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
+    footer::below(pen, app, screen, now);
 }
