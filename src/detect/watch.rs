@@ -36,6 +36,8 @@ pub struct Watch {
     pub(super) groups: BTreeMap<SubjectId, Group>,
     /// Who calls whom, as seen.
     pub(super) calls: BTreeSet<(u32, u32)>,
+    /// Who called whom in history: a call that only a fault makes says nothing of what depends on what.
+    pub(super) learnt_calls: BTreeSet<(u32, u32)>,
     pub(super) paths: Paths,
     pub(super) generation: Arc<Generation>,
     /// Windows begin here at the earliest: before lies a gap.
@@ -58,6 +60,7 @@ impl Watch {
             services: Vec::new(),
             groups: BTreeMap::new(),
             calls: BTreeSet::new(),
+            learnt_calls: BTreeSet::new(),
             paths: Paths::default(),
             generation: Arc::default(),
             since: None,
@@ -86,14 +89,16 @@ impl Watch {
         for key in &mut self.keys {
             key.use_generation(generation, &self.services);
         }
+        self.learnt_calls.clear();
         for watch in &self.keys {
             let elsewhere = |child: &&SpanKey| child.service != watch.key.service;
             for child in watch.structure.shapes.keys().flatten().filter(elsewhere) {
                 if let Some(callee) = service_number(&self.services, &child.service) {
-                    self.calls.insert((watch.service, callee));
+                    self.learnt_calls.insert((watch.service, callee));
                 }
             }
         }
+        self.calls.extend(&self.learnt_calls);
         self.weigh_groups();
     }
 
