@@ -8,7 +8,8 @@ mod golden;
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
 use proptest::prelude::*;
-use spanwatch::app::{Key, KeyCode, Msg};
+use spanwatch::app::keymap::Place;
+use spanwatch::app::{Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
     AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, SourceState, TraceState,
@@ -314,6 +315,50 @@ fn copied() {
         check(&stage, COLOR, &name("-link"));
         check(&stage, ASCII, &name("-link-ascii"));
     }
+}
+
+/// What is copied in each place, one after the other.
+#[test]
+fn copied_texts() {
+    let mut texts = String::new();
+    let mut copy = |stage: &mut Stage, place: &str| {
+        let effects = stage.keys("y");
+        let [Effect::Copy(clip)] = effects.as_slice() else { panic!("{place}: {effects:?}") };
+        texts.push_str(&format!("== {place}\n{}\n\n", clip.text()));
+    };
+    let with_pages = |mut stage: Stage| {
+        stage.app = std::mem::take(&mut stage.app).with_trace_pages(Some("http://jaeger:16686".to_owned()));
+        stage
+    };
+    copy(&mut Stage::calm(WIDE), "nothing selected");
+    let mut stage = with_pages(Stage::incident(WIDE));
+    copy(&mut stage, "incident");
+    stage.keys("lj");
+    copy(&mut stage, "alert");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "baseline");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "analysis, not asked for");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "service");
+    let mut stage = with_pages(Stage::records(WIDE));
+    copy(&mut stage, "record");
+    let mut stage = Stage::analysing(WIDE);
+    let answer = "The matcher waits for a lock [E1].\n- look at its pool";
+    stage.tell(UpdateBody::Analysis(Box::new(fixture::analysis(&fixture::worst(), AnalysisState::Streaming, answer))));
+    while stage.app.place() != Place::Analysis {
+        stage.code(KeyCode::Tab);
+    }
+    copy(&mut stage, "analysis, streaming");
+    let mut stage = Stage::incident(WIDE);
+    stage.keys("w");
+    stage.tell(UpdateBody::Why(Box::new(fixture::why())));
+    copy(&mut stage, "why");
+    let mut stage = Stage::tracing(WIDE);
+    copy(&mut stage, "trace");
+    stage.code(KeyCode::Enter);
+    copy(&mut stage, "span");
+    golden::compare("copied-texts", &texts);
 }
 
 const SIZES: [(u16, u16); 3] = [WIDE, NARROW, (40, 10)];

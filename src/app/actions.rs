@@ -194,6 +194,7 @@ impl App {
     /// Moves the first visible line; at the end the view follows new text again.
     fn scroll_analysis(&mut self, action: Action, page: usize, now: Timestamp) {
         let Some(area) = self.layout().analysis else { return };
+        let now = self.shown_at(now);
         let lines = analysis::lines(self, usize::from(area.body.width), now).len();
         let end = lines.saturating_sub(page);
         let top = list::moved(action, self.analysis_top(end), end + 1, page);

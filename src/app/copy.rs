@@ -5,7 +5,7 @@ use super::analysis::{self, TextLine, Tone};
 use super::{App, Effect, Place, leading, span, why, wording};
 use crate::domain::text::clean_lines;
 use crate::domain::{Alert, Severity, Timestamp, TraceId};
-use crate::messages::{BaselineView, IncidentView, RecordView, ServiceView};
+use crate::messages::{BaselineView, IncidentView, RecordView, ServiceState, ServiceView};
 
 /// Bytes of base64 in one copy. Terminals drop what is longer than their own limit; the smallest in use takes this much.
 pub const ENCODED_MOST: usize = 74_994;
@@ -87,6 +87,12 @@ impl App {
         self.trace_pages.as_ref().map(|pages| format!("{pages}/trace/{trace}"))
     }
 
+    /// A link ends with the id, so it says both.
+    fn trace_line(&self) -> Option<String> {
+        let trace = self.trace_at_hand()?;
+        Some(format!("trace: {}", self.trace_link(trace).unwrap_or_else(|| trace.to_string())))
+    }
+
     /// The trace that is open, else one of what is selected.
     fn trace_at_hand(&self) -> Option<TraceId> {
         let of_alert = || self.alerts.selected_alert(&self.view.alerts)?.exemplars.first().copied();
@@ -100,7 +106,7 @@ impl App {
             Place::Span => Some(("Span", self.span_text()?)),
             Place::Why => {
                 let lines = why::lines(self, self.view.why.as_ref()?, UNBROKEN);
-                Some(("Arithmetic", joined(lines.iter())))
+                Some(("Arithmetic", facts(&lines)?))
             }
             Place::Services => Some(("Service", service(self.selected_service()?))),
             Place::Baseline => Some(("Baseline", self.baseline_text()?)),
@@ -123,12 +129,7 @@ impl App {
         } else {
             return ("Status", format!("{}  {}", wording::clock(now), self.status(now).text()));
         };
-        if let Some(trace) = self.trace_at_hand() {
-            lines.push(match self.trace_link(trace) {
-                Some(link) => format!("trace: {trace} {link}"),
-                None => format!("trace: {trace}"),
-            });
-        }
+        lines.extend(self.trace_line());
         (what, lines.join("\n"))
     }
 
@@ -151,12 +152,11 @@ impl App {
         (Some(&view.key) == self.baseline_key()).then(|| baseline(view))
     }
 
-    /// Facts, metrics and the answer; what only says which key to press is left out.
+    /// Facts, metrics and the answer.
     fn analysis_text(&self, now: Timestamp) -> Option<String> {
-        let lines = analysis::lines(self, UNBROKEN, now);
-        let text = joined(lines.iter().filter(|line| line.tone != Tone::Quiet));
-        let text = text.replace(analysis::STREAMING, "");
-        (!text.trim().is_empty()).then_some(text)
+        let text = facts(&analysis::lines(self, UNBROKEN, now))?.replace(analysis::STREAMING, "");
+        let trace = self.trace_line().map_or_else(String::new, |line| format!("\n\n{line}"));
+        Some(format!("{}{trace}", text.trim_end()))
     }
 
     fn span_text(&self) -> Option<String> {
@@ -175,6 +175,12 @@ const fn is_alert(row: &super::RowId) -> bool {
 
 fn joined<'a>(lines: impl Iterator<Item = &'a TextLine>) -> String {
     lines.map(|line| line.text.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+/// The lines without those that only say what is awaited or which key to press; nothing if there are no others.
+fn facts(lines: &[TextLine]) -> Option<String> {
+    let text = joined(lines.iter().filter(|line| line.tone != Tone::Quiet));
+    (!text.trim().is_empty()).then_some(text)
 }
 
 /// `since Fri 20 Nov 03:04Z, over Fri 20 Nov 03:31Z`
@@ -214,7 +220,9 @@ fn service(view: &ServiceView) -> String {
         view.times_normal.map(|times| format!("{} x normal", wording::times(times))),
         view.error_share.map(|share| format!("errors {}", wording::percent(share))),
         Some(format!("{} spans/s", wording::rate(view.spans_per_s))),
-        view.last_seen.map(|at| format!("last seen {}", wording::clock(at))),
+        view.last_seen
+            .filter(|_| view.state == ServiceState::Absent)
+            .map(|at| format!("no spans since {}", wording::clock(at))),
     ];
     format!("{}: {}", view.service, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
@@ -261,6 +269,6 @@ mod tests {
         assert_eq!((fits.text().len(), fits.told()), (56_244, "copied 56244 bytes".to_owned()));
         let long = Clip::new(&format!("x{}", "é".repeat(MOST)));
         assert_eq!(long.told(), "copied the first 56243 of 112489 bytes", "no character is torn");
-        assert!(long.text().chars().last() == Some('é'));
+        assert!(long.text().ends_with('é'));
     }
 }

@@ -142,7 +142,10 @@ pub async fn run<S: Screen>(
                 match effect {
                     Effect::Quit => return Ok(Exit::Quit),
                     Effect::Send(kind) => send(wires, &mut next_command, kind),
-                    Effect::Copy(clip) => screen.copy(&clip),
+                    Effect::Copy(clip) => {
+                        screen.copy(&clip);
+                        shown.revision = None;
+                    }
                     Effect::Redraw => {
                         screen.fit(None)?;
                         shown.revision = None;
