@@ -69,7 +69,8 @@ impl Screen for TestScreen {
         self.seen.borrow_mut().push(Seen::Copied(clip.text().to_owned()));
     }
     async fn remark(&self) -> String {
-        match self.remark.borrow_mut().take() {
+        let remark = self.remark.borrow_mut().take();
+        match remark {
             Some(remark) => remark,
             None => std::future::pending().await,
         }
