@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::{Alert, AlertId, AlertKind, Incident, IncidentId, LevelId, Micros, Subject, TimeWindow, Timestamp};
+use crate::domain::{
+    Alert, AlertId, AlertKind, Incident, IncidentId, LevelId, Micros, Subject, Suspect, TimeWindow, Timestamp,
+};
 
 use super::metrics::Metrics;
 use super::subjects::{SubjectId, TrackId};
@@ -324,7 +326,7 @@ impl Book {
 }
 
 /// What an alert says by itself where no counts over the window show it: the service it is about is suspected.
-fn heed(suspects: &mut [crate::domain::Suspect], alerts: &[&Alert]) {
+fn heed(suspects: &mut [Suspect], alerts: &[&Alert]) {
     for alert in alerts {
         let weight = match alert.kind {
             AlertKind::Absence => 2.0,
