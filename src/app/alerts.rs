@@ -266,7 +266,8 @@ impl AlertList {
         }
         let above = self.rows.len();
         for (number, Entry { view, .. }) in self.entries.iter().enumerate() {
-            let subject = filter::Subject { key: &view.key, severity: view.severity, since: view.first };
+            let subject =
+                filter::Subject { key: &view.key, severity: view.severity, since: view.first, alert: None };
             if !severe(view.severity) || !filter.matches(&subject, now) {
                 continue;
             }
@@ -391,19 +392,19 @@ fn passes(filter: &Filter, view: &IncidentView, now: Timestamp) -> bool {
         operation: std::sync::Arc::from(""),
         kind: SpanKind::Unspecified,
     };
-    let matches = |key: &SpanKey| {
-        let subject = filter::Subject { key, severity: view.incident.severity, since: view.incident.onset };
-        filter.matches(&subject, now)
+    let (severity, since) = (view.incident.severity, view.incident.onset);
+    let matches = |key: &SpanKey, alert| filter.matches(&filter::Subject { key, severity, since, alert }, now);
+    let of_alert = |alert: &Alert| match &alert.subject {
+        Subject::Key(key) => matches(key, Some(alert.kind)),
+        other => other.services().any(|service| matches(&bare(service), Some(alert.kind))),
     };
-    let keys =
-        || view.alerts.iter().filter_map(|alert| if let Subject::Key(key) = &alert.subject { Some(key) } else { None });
     let culprit = view.incident.culprit().and_then(|culprit| {
         let operation = culprit.operation.clone()?;
         Some(SpanKey { operation, ..bare(&culprit.service) })
     });
     let nothing = view.incident.services.is_empty() && view.alerts.is_empty();
-    keys().any(&matches)
-        || culprit.as_ref().is_some_and(&matches)
-        || view.incident.services.iter().map(bare).any(|key| matches(&key))
+    view.alerts.iter().any(of_alert)
+        || culprit.as_ref().is_some_and(|key| matches(key, None))
+        || view.incident.services.iter().map(bare).any(|key| matches(&key, None))
         || nothing && filter.is_empty()
 }

@@ -20,7 +20,7 @@ pub use generation::{Comparison, Generation, Moved, watched};
 pub use key_baseline::{KeyBaseline, KeyBuilder};
 pub use ledger::{Learnt, Ledger, Settled, gaps, unite, without};
 pub use level::Levels;
-pub use maintenance::{Maintenance, MaintenancePlan};
+pub use maintenance::{Coming, Maintenance, MaintenancePlan};
 pub use naming::{Naming, OTHER, fold_ids};
 pub use series::{Measure, SeriesKey};
 pub use settings::Settings;
