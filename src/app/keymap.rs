@@ -16,6 +16,12 @@ pub enum Place {
     Why,
     /// The question about a new level.
     Level,
+    /// Acknowledgements and silences, or the noise ledger.
+    Acts,
+    /// The question whether one of them is to end.
+    EndAct,
+    /// An acknowledgement or a silence is being typed.
+    ActForm,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -50,9 +56,22 @@ pub enum Action {
     ConfirmLevel,
     MinuteBack,
     MinuteForward,
+    Acknowledge,
+    Silence,
+    RateUseful,
+    RateNoise,
+    OpenActs,
+    OtherActs,
+    AskToEnd,
+    ConfirmEnd,
+    NextField,
+    PreviousField,
+    SubmitForm,
+    CloseForm,
+    /// The newest act, or a recalculation that is newer.
+    Undo,
     Recalculate,
     Rehearse,
-    TakeBack,
     /// The severity of the digit that was pressed, and worse.
     SeverityAndWorse,
     AllSeverities,
@@ -83,15 +102,18 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Services, Span, Trace, Why};
+use Place::{ActForm, Acts, Alerts, Analysis, Baseline, EndAct, Filter, Help, Level, Services, Span, Trace, Why};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Help];
-const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct, Help];
+/// The four panes.
+pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
+const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct];
+const EVERYWHERE: &[Place] =
+    &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct, ActForm, Filter, Help];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -141,12 +163,25 @@ pub const TABLE: &[Binding] = &[
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
+    row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
+    row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
+    row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
+    row(&[k(KeyCode::Esc)], Action::CloseForm, &[ActForm], "leave it", Some("leave it")),
+    row(&[c('d')], Action::AskToEnd, &[Acts], "end the ack or silence", Some("end it")),
+    row(&[c('y')], Action::ConfirmEnd, &[EndAct], "end it", Some("end it")),
+    row(&[k(KeyCode::Tab)], Action::OtherActs, &[Acts], "acks, or the noise ledger", Some("other page")),
+    row(&[c('x')], Action::Acknowledge, &[Alerts, Baseline, Analysis], "acknowledge, with an end", Some("ack")),
+    row(&[c('s')], Action::Silence, ACTING, "silence what matches", Some("silence")),
+    row(&[c('u')], Action::Undo, ACTING, "undo the last act", Some("undo")),
+    row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
+    row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
+    row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
+    row(&[c('X')], Action::Back, &[Acts], "back one step", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
     row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
     row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
-    row(&[c('u')], Action::TakeBack, PANES, "take a recalculation back", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
@@ -175,8 +210,16 @@ pub const TABLE: &[Binding] = &[
     row(&[c('q')], Action::Leave, VIEWS, "leave the view, or quit", Some("quit")),
 ];
 
+impl Action {
+    /// Whether it carries out what a question asks.
+    #[must_use]
+    pub const fn confirms(self) -> bool {
+        matches!(self, Self::ConfirmLevel | Self::ConfirmEnd | Self::SubmitForm)
+    }
+}
+
 impl Place {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
@@ -185,6 +228,9 @@ impl Place {
         Self::Span,
         Self::Why,
         Self::Level,
+        Self::Acts,
+        Self::EndAct,
+        Self::ActForm,
         Self::Filter,
         Self::Help,
     ];
@@ -200,6 +246,9 @@ impl Place {
             Self::Span => "Span",
             Self::Why => "Why",
             Self::Level => "New level",
+            Self::Acts => "Acks and silences",
+            Self::EndAct => "Ending",
+            Self::ActForm => "Ack or silence",
             Self::Filter => "Filter",
             Self::Help => "Help",
         }
@@ -284,7 +333,7 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Filter)) {
+        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(ActForm)) {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE

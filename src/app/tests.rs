@@ -7,7 +7,7 @@ use crate::domain::{
     TraceId,
 };
 use crate::messages::{
-    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, LevelView, RecordView, SourceState, SourceView,
+    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, LevelView, Life, RecordView, SourceState, SourceView,
     TraceView, WhyView,
 };
 
@@ -379,7 +379,7 @@ fn incident_of(id: u64, severity: Severity, services: &[&str], alerts: Vec<Alert
         services,
     };
     let exemplars = vec![anomaly("a", 1, Severity::Sev1), anomaly("b", 2, Severity::Sev2)];
-    IncidentView { incident, alerts, exemplars }
+    IncidentView { incident, alerts, exemplars, life: Life::default() }
 }
 
 fn alert_of(id: u64, incident: u64, severity: Severity, subject: Subject) -> Alert {

@@ -200,7 +200,9 @@ impl MaintenancePlan {
         match times {
             Times::Once(stretch) => Some(*stretch).filter(overlaps).into_iter().collect(),
             Times::Weekly { days, minute, length } => {
-                let (Some(first), Some(last)) = (self.calendar.day(window.from - *length), self.calendar.day(window.to)) else {
+                let (Some(first), Some(last)) =
+                    (self.calendar.day(window.from - *length), self.calendar.day(window.to))
+                else {
                     return Vec::new();
                 };
                 first

@@ -4,6 +4,7 @@
 //! that nothing that was done is forgotten. Nothing here stops an alert from being raised, recorded or left out of what is
 //! learnt: an act only says whom it still has to wake.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ pub enum Deed {
 /// Somebody looks into it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ack {
+    /// What it was about, as people read it then.
+    pub title: String,
     /// The incident, and those under whose numbers it went on after a restart.
     pub incidents: Vec<IncidentId>,
     /// All alerts of the incident are meant, later ones too; otherwise only those that `about` names.
@@ -177,6 +180,101 @@ impl Ack {
     }
 }
 
+impl Ack {
+    /// Whether it takes the place of an earlier one: the last word on an incident counts.
+    #[must_use]
+    pub fn replaces(&self, earlier: &Self) -> bool {
+        let same = self.whole || !earlier.whole && self.about == earlier.about;
+        same && self.incidents.iter().any(|incident| earlier.incidents.contains(incident))
+    }
+}
+
+/// All acts, each as it is now.
+#[derive(Debug, Clone, Default)]
+pub struct ActLog(BTreeMap<ActId, Act>);
+
+impl FromIterator<Act> for ActLog {
+    fn from_iter<T: IntoIterator<Item = Act>>(acts: T) -> Self {
+        Self(acts.into_iter().map(|act| (act.id, act)).collect())
+    }
+}
+
+impl ActLog {
+    /// Takes an act as it is now.
+    pub fn take(&mut self, act: Act) {
+        self.0.insert(act.id, act);
+    }
+
+    #[must_use]
+    pub fn get(&self, id: ActId) -> Option<&Act> {
+        self.0.get(&id)
+    }
+
+    /// The number of the next act.
+    #[must_use]
+    pub fn next(&self) -> ActId {
+        ActId(self.0.keys().next_back().map_or(1, |id| id.0 + 1))
+    }
+
+    /// In the order in which they were done.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Act> {
+        self.0.values()
+    }
+
+    fn after(&self, id: ActId) -> impl DoubleEndedIterator<Item = &Act> {
+        self.0.range(ActId(id.0.saturating_add(1))..).map(|(_, act)| act).filter(|act| act.undone.is_none())
+    }
+
+    /// Who ended an act before its time, unless that was undone.
+    #[must_use]
+    pub fn ended(&self, id: ActId) -> Option<Undone> {
+        let end = self.after(id).find(|act| matches!(act.deed, Deed::Ended(of) if of == id))?;
+        Some(Undone { at: end.at, by: end.by.clone() })
+    }
+
+    fn replaced(&self, act: &Act) -> Option<Timestamp> {
+        let Deed::Acknowledged(earlier) = &act.deed else { return None };
+        let later = self.after(act.id);
+        later
+            .filter(|act| matches!(&act.deed, Deed::Acknowledged(ack) if ack.replaces(earlier)))
+            .map(|act| act.at)
+            .next()
+    }
+
+    /// Whether an acknowledgement or a silence holds.
+    #[must_use]
+    pub fn is_in_force(&self, act: &Act) -> bool {
+        act.deed.hold().is_some() && self.spent_at(act).is_none()
+    }
+
+    /// When an act stopped to matter; `None` for one that holds.
+    #[must_use]
+    pub fn spent_at(&self, act: &Act) -> Option<Timestamp> {
+        if let Some(undone) = &act.undone {
+            return Some(undone.at);
+        }
+        let Some(hold) = act.deed.hold() else { return Some(act.at) };
+        let over = hold.over.map(|over| over.at);
+        over.or_else(|| self.ended(act.id).map(|ended| ended.at)).or_else(|| self.replaced(act))
+    }
+
+    /// What was said of an incident last, and by whom.
+    #[must_use]
+    pub fn rating(&self, incident: IncidentId) -> Option<(Verdict, &str)> {
+        self.0.values().rev().filter(|act| act.undone.is_none()).find_map(|act| match &act.deed {
+            Deed::Rated(rating) if rating.incident == incident => Some((rating.verdict, act.by.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The newest act that can be undone; what ended by itself has nothing to undo.
+    #[must_use]
+    pub fn last(&self) -> Option<&Act> {
+        let over = |act: &Act| act.deed.hold().is_some_and(|hold| hold.over.is_some());
+        self.0.values().rev().find(|act| act.undone.is_none() && !over(act))
+    }
+}
+
 impl Silence {
     /// The matcher, ready to be asked.
     ///
@@ -286,7 +384,11 @@ mod tests {
         assert_eq!((read("w"), read("worse")), (Ok(Until::Worse), Ok(Until::Worse)));
         assert_eq!(read("2h"), Ok(Until::At(NOW + Micros::from_secs(7_200))));
         assert_eq!(read("07:30"), Ok(Until::At(Timestamp::from_secs(1_795_159_800))), "today");
-        assert_eq!(read("3:12"), Ok(Until::At(Timestamp::from_secs(1_795_144_320 + 86_400))), "tomorrow: it has passed");
+        assert_eq!(
+            read("3:12"),
+            Ok(Until::At(Timestamp::from_secs(1_795_144_320 + 86_400))),
+            "tomorrow: it has passed"
+        );
         let berlin = Calendar::new(chrono_tz::Europe::Berlin);
         assert_eq!(Until::parse("07:30", NOW, &berlin), Ok(Until::At(Timestamp::from_secs(1_795_156_200))));
         for wrong in ["", "soon", "24:00", "7:3", "0h", "99999d", "-2h", "é", "7:30:00", "recoveredd"] {

@@ -1,5 +1,6 @@
 //! Drawing as a function of the app's state. The theme is the only place that names a colour.
 
+mod acts;
 mod alerts;
 mod analysis;
 mod baseline;
@@ -44,8 +45,12 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         tiny(pen, app, layout.screen);
     } else if let Some(view) = &app.view.help {
         help::draw(pen, app, view, layout.screen);
+    } else if let Some(form) = &app.view.act_form {
+        acts::form(pen, app, form, layout.screen, now);
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
+    } else if let Some(cursor) = &app.view.acts {
+        acts::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(cursor) = &app.view.level {
         level::draw(pen, app, cursor, layout.screen);
     } else if let Some(cursor) = &app.view.why {
@@ -88,7 +93,11 @@ fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area) {
         .filter(|(_, count)| *count > 0)
         .map(|(severity, count)| format!("{severity} {}", wording::count(count as u64)))
         .collect();
-    let counts = if counts.is_empty() { "no incidents".to_owned() } else { counts.join(" ") };
+    let counts = match app.alerts.calm().count() as u64 {
+        _ if !counts.is_empty() => counts.join(" "),
+        0 => "no incidents".to_owned(),
+        calm => format!("{} calm", wording::plural(calm, "incident")),
+    };
     let text = format!("{counts}; at least 40x10 shows more");
     let width = pen.width(&text).min(screen.width);
     pen.put_start(screen.x + (screen.width - width) / 2, screen.y + screen.height / 2, width, &text, Style::new());

@@ -12,7 +12,7 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{
     Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
-    LevelView, MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
+    LevelView, Life, MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
     RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceView, Update, UpdateBody,
     WhyView,
 };
@@ -454,8 +454,8 @@ pub fn incidents() -> Vec<IncidentView> {
     over.counterfactual = None;
     over.services = vec!["notifier".into()];
     vec![
-        IncidentView { incident, alerts, exemplars: vec![worst()] },
-        IncidentView { incident: over, alerts: Vec::new(), exemplars: Vec::new() },
+        IncidentView { incident, alerts, exemplars: vec![worst()], life: Life::default() },
+        IncidentView { incident: over, alerts: Vec::new(), exemplars: Vec::new(), life: Life::default() },
     ]
 }
 
