@@ -172,7 +172,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Tab)], Action::OtherActs, &[Acts], "acks, or the noise ledger", Some("other page")),
     row(&[c('x')], Action::Acknowledge, &[Alerts, Baseline, Analysis], "acknowledge, with an end", Some("ack")),
     row(&[c('s')], Action::Silence, ACTING, "silence what matches", Some("silence")),
-    row(&[c('u')], Action::Undo, ACTING, "undo the last act", Some("undo")),
+    row(&[c('u')], Action::Undo, ACTING, "undo an act or a recalc", Some("undo")),
     row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
     row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
     row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),

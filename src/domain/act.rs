@@ -412,7 +412,7 @@ mod tests {
         let time = hold(Until::At(later), Some(Sev2), 1);
         let recovered = hold(Until::Recovered, Some(Sev2), 1);
         let worse = hold(Until::Worse, Some(Sev2), 1);
-        for (hold, covered, now, ends) in [
+        for (held, covered, now, ends) in [
             (&time, Open(Sev1), NOW, None),
             (&time, Open(Sev3), later, Some(OverWhy::TimeOver)),
             (&time, Unknown, later, Some(OverWhy::TimeOver)),
@@ -427,10 +427,56 @@ mod tests {
             (&worse, Pausing, NOW, None),
             (&worse, Gone, NOW, Some(OverWhy::Recovered)),
         ] {
-            assert_eq!(hold.ends(covered, now), ends, "{hold:?} with {covered:?}");
+            assert_eq!(held.ends(covered, now), ends, "{held:?} with {covered:?}");
         }
-        let met_nothing = self::hold(Until::Recovered, None, 0);
+        let met_nothing = hold(Until::Recovered, None, 0);
         assert_eq!(met_nothing.ends(Pausing, later), None, "what has not begun cannot recover");
+    }
+
+    fn ack(id: u64, incident: u64, whole: bool) -> Act {
+        let about = vec![(Subject::Node("cart".into()), AlertKind::Errors)];
+        let incidents = vec![IncidentId(incident)];
+        let hold = hold(Until::Worse, Some(Sev2), 1);
+        act(id, Deed::Acknowledged(Ack { title: String::new(), incidents, whole, about, hold }))
+    }
+
+    fn act(id: u64, deed: Deed) -> Act {
+        Act { id: ActId(id), at: NOW + Micros::from_secs(id), by: format!("user {id}"), deed, undone: None }
+    }
+
+    fn undone(act: Act) -> Act {
+        Act { undone: Some(Undone { at: NOW, by: "noor".to_owned() }), ..act }
+    }
+
+    fn in_force(log: &ActLog) -> Vec<u64> {
+        log.iter().filter(|act| log.is_in_force(act)).map(|act| act.id.0).collect()
+    }
+
+    #[test]
+    fn the_last_word_on_an_incident_counts_until_it_is_undone() {
+        let log = |acts: &[Act]| acts.iter().cloned().collect::<ActLog>();
+        let (first, second) = (ack(1, 7, true), ack(2, 7, true));
+        assert_eq!(in_force(&log(&[first.clone(), second.clone()])), [2]);
+        assert_eq!(in_force(&log(&[first.clone(), ack(2, 8, true)])), [1, 2], "another incident");
+        assert_eq!(in_force(&log(&[first.clone(), ack(2, 7, false)])), [1, 2], "one alert says nothing of the others");
+        assert_eq!(in_force(&log(&[ack(1, 7, false), second.clone()])), [2], "all of it says something of each");
+        assert_eq!(in_force(&log(&[first.clone(), undone(second.clone())])), [1]);
+        let end = act(3, Deed::Ended(ActId(2)));
+        let ended = log(&[first.clone(), second.clone(), end.clone()]);
+        assert_eq!((in_force(&ended), ended.last()), (vec![], Some(&end)), "what was replaced does not come back");
+        assert_eq!(ended.ended(ActId(2)).map(|ended| ended.by), Some("user 3".to_owned()));
+        let back = log(&[first, second.clone(), undone(end)]);
+        assert_eq!((in_force(&back), back.last(), back.next()), (vec![2], Some(&second), ActId(4)));
+    }
+
+    #[test]
+    fn the_newest_verdict_on_an_incident_that_was_not_undone_counts() {
+        let rated = |id, verdict| act(id, Deed::Rated(Rating { incident: IncidentId(7), verdict }));
+        let log: ActLog = [rated(1, Verdict::Noise), rated(2, Verdict::Useful)].into_iter().collect();
+        assert_eq!(log.rating(IncidentId(7)), Some((Verdict::Useful, "user 2")));
+        let log: ActLog = [rated(1, Verdict::Noise), undone(rated(2, Verdict::Useful))].into_iter().collect();
+        assert_eq!(log.rating(IncidentId(7)), Some((Verdict::Noise, "user 1")));
+        assert_eq!(log.rating(IncidentId(8)), None);
     }
 
     #[test]
@@ -463,9 +509,9 @@ mod tests {
         #[test]
         fn a_hold_that_is_over_stays_as_it_is(until in prop::sample::select(vec![Until::Recovered, Until::Worse, Until::At(NOW)])) {
             let over = Over { at: NOW, why: OverWhy::TimeOver };
-            let hold = Hold { over: Some(over), ..self::hold(until, Some(Sev3), 3) };
+            let ended = Hold { over: Some(over), ..hold(until, Some(Sev3), 3) };
             for covered in [Covered::Open(Sev1), Covered::Pausing, Covered::Gone, Covered::Unknown] {
-                prop_assert_eq!(hold.ends(covered, NOW), None);
+                prop_assert_eq!(ended.ends(covered, NOW), None);
             }
         }
     }

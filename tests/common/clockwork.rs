@@ -33,7 +33,7 @@ pub struct Clockwork<T> {
     pub alerts: BTreeMap<AlertId, Alert>,
     /// Windows that are to be read once more.
     pub forgotten: Vec<TimeWindow>,
-    /// What the screens were told with the last step.
+    /// What the screens were told last, of each topic.
     pub told: Vec<UpdateBody>,
     /// How often the engine had baselines made anew.
     pub recalculations: u32,
@@ -91,7 +91,6 @@ impl<T: Traffic> Clockwork<T> {
     }
 
     pub fn step(&mut self, input: Input) {
-        self.told.clear();
         for output in self.engine.step(input, self.now) {
             match output {
                 Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()).unwrap(),
@@ -104,7 +103,10 @@ impl<T: Traffic> Clockwork<T> {
                 }
                 Output::RecordIncident(incident) => self.store.record_incident(&incident).unwrap(),
                 Output::RecordAct(act) => self.store.record_act(&act).unwrap(),
-                Output::Tell(body) => self.told.push(body),
+                Output::Tell(body) => {
+                    self.told.retain(|known| std::mem::discriminant(known) != std::mem::discriminant(&body));
+                    self.told.push(body);
+                }
                 Output::RecordQuietHour(hour) => self.store.record_quiet_hour(&hour).unwrap(),
                 Output::ForgetWindows(windows) => {
                     self.store.forget_windows(&windows).unwrap();
