@@ -707,7 +707,11 @@ pub fn held_end(view: &HeldView, now: Timestamp) -> String {
 pub fn held_lines(view: &HeldView, now: Timestamp) -> Vec<String> {
     let act = &view.act;
     let Some(hold) = act.deed.hold() else { return Vec::new() };
-    let mut lines = vec![format!("By {} {}, {}.", act.by, wording::clock(act.at), until(hold.until, now))];
+    let end = match (&act.deed, hold.until) {
+        (Deed::Silenced(_), Until::Recovered) => "until resolved".to_owned(),
+        (_, end) => until(end, now),
+    };
+    let mut lines = vec![format!("By {} {}, {end}.", act.by, wording::clock(act.at))];
     if !hold.reason.is_empty() {
         lines.push(format!("Reason: {}", hold.reason));
     }

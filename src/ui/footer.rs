@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 
 use super::pen::Pen;
-use crate::app::acts::FormOf;
+use crate::app::acts::{ActsPage, FormOf};
 use crate::app::keymap::{Action, Binding, PANES, TABLE};
 use crate::app::layout::Area;
 use crate::app::level::LevelQuestion;
@@ -73,6 +73,8 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let useful = |row: &&Binding| match row.action {
         Action::AskAboutLevel => question.is_some(),
         Action::Undo => undoable.is_some(),
+        // The noise ledger has nothing to end.
+        Action::AskToEnd => app.view.acts.as_ref().is_some_and(|cursor| cursor.page == ActsPage::Held),
         _ => true,
     };
     let rows = || {
