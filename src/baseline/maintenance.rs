@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Broken, Calendar, Micros, TimeWindow, Timestamp};
 
+use super::coming::Coming;
 use super::ledger::unite;
 use super::settings::minute_of_day;
 
@@ -117,17 +118,6 @@ struct Planned {
     name: String,
     times: Times,
     services: Vec<Arc<str>>,
-}
-
-/// A maintenance of the configuration, and when it is next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coming {
-    pub name: String,
-    /// Of which no alert is raised; empty for all.
-    pub services: Vec<Arc<str>>,
-    /// The one that runs, else the next; `None` when there is none any more.
-    pub next: Option<TimeWindow>,
-    pub weekly: bool,
 }
 
 /// All maintenance windows, ready to be asked.

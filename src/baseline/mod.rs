@@ -2,6 +2,7 @@
 //! recalculation merges slices into baselines at four levels (a [`KeyBaseline`]), all of which are a [`Generation`].
 
 mod cell;
+mod coming;
 mod generation;
 mod key_baseline;
 mod ledger;
@@ -16,11 +17,12 @@ mod spread;
 mod structure;
 
 pub use cell::{Cell, CellRules, CutOff, CutOffRule, Exceeding, PERCENTILES};
+pub use coming::Coming;
 pub use generation::{Comparison, Generation, Moved, watched};
 pub use key_baseline::{KeyBaseline, KeyBuilder};
 pub use ledger::{Learnt, Ledger, Settled, gaps, unite, without};
 pub use level::Levels;
-pub use maintenance::{Coming, Maintenance, MaintenancePlan};
+pub use maintenance::{Maintenance, MaintenancePlan};
 pub use naming::{Naming, OTHER, fold_ids};
 pub use series::{Measure, SeriesKey};
 pub use settings::Settings;
