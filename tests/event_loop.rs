@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use spanwatch::app::App;
+use spanwatch::app::{App, Clip};
 use spanwatch::domain::Timestamp;
 use spanwatch::messages::{ActCommand, Command, CommandKind, Update, UpdateBody};
 use spanwatch::runtime::{Exit, Screen, Signal, Wires, run};
@@ -30,6 +30,7 @@ const SIZE: (u16, u16) = (120, 40);
 enum Seen {
     Frame,
     Fitted(Option<(u16, u16)>),
+    Copied(String),
     Retaken,
     Stopped,
 }
@@ -39,12 +40,14 @@ struct TestScreen {
     seen: Rc<RefCell<Vec<Seen>>>,
     /// A line so slow that nothing ever gets through.
     stuck: Rc<Cell<bool>>,
+    /// What it will tell of a copy.
+    remark: Rc<RefCell<Option<String>>>,
 }
 
 impl TestScreen {
     fn new() -> Self {
         let terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).unwrap();
-        Self { terminal, seen: Rc::default(), stuck: Rc::default() }
+        Self { terminal, seen: Rc::default(), stuck: Rc::default(), remark: Rc::default() }
     }
 }
 
@@ -61,6 +64,16 @@ impl Screen for TestScreen {
     fn draw(&mut self, app: &App, look: Look, now: Timestamp) -> io::Result<()> {
         self.seen.borrow_mut().push(Seen::Frame);
         self.terminal.draw(|frame| ui::draw(frame, app, look, now)).map(|_| ()).map_err(io::Error::other)
+    }
+    fn copy(&mut self, clip: &Clip) {
+        self.seen.borrow_mut().push(Seen::Copied(clip.text().to_owned()));
+    }
+    async fn remark(&self) -> String {
+        let remark = self.remark.borrow_mut().take();
+        match remark {
+            Some(remark) => remark,
+            None => std::future::pending().await,
+        }
     }
     fn fit(&mut self, size: Option<(u16, u16)>) -> io::Result<()> {
         self.seen.borrow_mut().push(Seen::Fitted(size));
@@ -225,6 +238,25 @@ async fn a_new_size_is_taken_and_painted_whole() {
     script.play(slowly(vec![Event::Resize(1, 1), Event::Resize(80, 24), press('q')]), Vec::new()).await;
     let expected = [Seen::Frame, Seen::Fitted(Some((1, 1))), Seen::Frame, Seen::Fitted(Some((80, 24))), Seen::Frame];
     assert_eq!(script.seen(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_copied_reaches_the_screen_and_its_size_is_told() {
+    let mut script = Script::new();
+    script.play(slowly(vec![press('y'), Event::FocusLost, press('q')]), Vec::new()).await;
+    let seen = script.seen();
+    let copied = seen.iter().find_map(|seen| if let Seen::Copied(text) = seen { Some(text) } else { None }).unwrap();
+    assert!(copied.ends_with("Waiting for the first poll."), "{copied}");
+    assert_eq!(seen.last(), Some(&Seen::Frame), "{seen:?}");
+    assert!(script.shows(&format!("copied {} bytes", copied.len())), "{}", script.screen.terminal.backend());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_went_wrong_is_told() {
+    let mut script = Script::new();
+    *script.screen.remark.borrow_mut() = Some("tmux did not take the copy".to_owned());
+    script.play(slowly(vec![Event::FocusLost, press('q')]), Vec::new()).await;
+    assert!(script.shows("tmux did not take the copy"), "{}", script.screen.terminal.backend());
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,6 +102,26 @@ async fn a_fault_is_found_opened_and_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_service_uses_is_evidence_from_the_start() {
+    let served = exchange(Schedule::Quiet, 2.0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut viewer = Viewer::of(parts(&served, dir.path(), 1));
+    viewer.learnt().await;
+    served.inject(Fault::CpuSaturation);
+    let culprit = Fault::CpuSaturation.culprit().unwrap();
+    let evidence = viewer
+        .until("CPU among the evidence", |body| {
+            let UpdateBody::Incidents(incidents) = body else { return None };
+            let suspects = incidents.iter().filter_map(|view| view.incident.suspects.first());
+            let mut evidence = suspects.filter(|suspect| &*suspect.service == culprit).flat_map(|s| &s.evidence);
+            evidence.find(|clause| clause.starts_with(MetricKind::Cpu.label())).cloned()
+        })
+        .await;
+    assert!(evidence.contains("normal"), "{evidence}");
+    viewer.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_analysis_says_so_and_a_recalculation_tells_its_outcome() {
     let served = exchange(Schedule::Once { fault: Fault::SlowMatcher, after: Micros::ZERO }, 2.0).await;
     let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,8 @@ mod golden;
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
 use proptest::prelude::*;
-use spanwatch::app::{Key, KeyCode, Msg};
+use spanwatch::app::keymap::Place;
+use spanwatch::app::{Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
     AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, SourceState, TraceState,
@@ -206,6 +207,11 @@ fn acts_in_their_states() {
         check(&stage, COLOR, &name("-empty"));
         stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
         check_styled(&stage, COLOR, &name(""));
+        stage.keys(" ");
+        stage.tell(UpdateBody::Acts(Box::new(fixture::hostile_acts())));
+        check(&stage, COLOR, &name("-frozen"));
+        stage.keys(" ");
+        stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
         stage.keys("jd");
         check(&stage, COLOR, &name("-ending"));
         stage.code(KeyCode::Esc);
@@ -327,6 +333,121 @@ fn help() {
     let mut stage = Stage::incident(NARROW);
     stage.keys("?sev");
     check(&stage, COLOR, "80x24-help-search");
+}
+
+#[test]
+fn palette() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-palette{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys(":");
+        check(&stage, COLOR, &name(""));
+        stage.keys("rehe");
+        check_styled(&stage, COLOR, &name("-found"));
+        stage.keys("zzz");
+        check(&stage, COLOR, &name("-nothing"));
+        let mut stage = Stage::tracing(size);
+        stage.keys(":rec");
+        stage.code(KeyCode::Enter);
+        check(&stage, ASCII, &name("-elsewhere-ascii"));
+    }
+}
+
+#[test]
+fn frozen() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-frozen{state}", size.0, size.1);
+        let mut stage = Stage::calm(size);
+        stage.keys(" ");
+        check_styled(&stage, COLOR, &name(""));
+        stage.tell(UpdateBody::Incidents(fixture::incidents()));
+        stage.now = stage.now + Micros::from_secs(150);
+        check(&stage, COLOR, &name("-news"));
+        check_styled(&stage, MONO, &name("-news-mono"));
+        stage.keys("y");
+        check(&stage, ASCII, &name("-copied-ascii"));
+        stage.keys("?");
+        check(&stage, COLOR, &name("-help"));
+        let mut stage = Stage::tracing(size);
+        stage.keys(" ");
+        check(&stage, COLOR, &name("-trace"));
+    }
+    let mut stage = Stage::calm((39, 9));
+    stage.keys(" ");
+    check(&stage, COLOR, "39x9-frozen");
+}
+
+#[test]
+fn copied() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-copied{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.app = std::mem::take(&mut stage.app)
+            .with_trace_pages(Some("https://observability.prod-eu.example.com/monitoring/jaeger".to_owned()));
+        stage.keys("y");
+        check(&stage, COLOR, &name("-incident"));
+        stage.code(KeyCode::Enter);
+        stage.keys("o");
+        check(&stage, COLOR, &name("-link"));
+        check(&stage, ASCII, &name("-link-ascii"));
+    }
+}
+
+/// What is copied in each place, one after the other.
+#[test]
+fn copied_texts() {
+    let mut texts = String::new();
+    let mut copy = |stage: &mut Stage, place: &str| {
+        let effects = stage.keys("y");
+        let [Effect::Copy(clip)] = effects.as_slice() else { panic!("{place}: {effects:?}") };
+        texts.push_str(&format!("== {place}\n{}\n\n", clip.text()));
+    };
+    let with_pages = |mut stage: Stage| {
+        stage.app = std::mem::take(&mut stage.app).with_trace_pages(Some("http://jaeger:16686".to_owned()));
+        stage
+    };
+    copy(&mut Stage::calm(WIDE), "nothing selected");
+    let mut stage = with_pages(Stage::incident(WIDE));
+    copy(&mut stage, "incident");
+    stage.keys("lj");
+    copy(&mut stage, "alert");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "baseline");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "analysis, not asked for");
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "service");
+    let mut stage = with_pages(Stage::records(WIDE));
+    copy(&mut stage, "record");
+    let mut stage = Stage::analysing(WIDE);
+    let answer = "The matcher waits for a lock [E1].\n- look at its pool";
+    stage.tell(UpdateBody::Analysis(Box::new(fixture::analysis(&fixture::worst(), AnalysisState::Streaming, answer))));
+    while stage.app.place() != Place::Analysis {
+        stage.code(KeyCode::Tab);
+    }
+    copy(&mut stage, "analysis, streaming");
+    let mut stage = Stage::incident(WIDE);
+    stage.keys("w");
+    stage.tell(UpdateBody::Why(Box::new(fixture::why())));
+    copy(&mut stage, "why");
+    let mut stage = Stage::incident(WIDE);
+    stage.tell(UpdateBody::Incidents(fixture::acked()));
+    stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+    stage.tell(UpdateBody::Noise(fixture::noise()));
+    stage.keys("jlj");
+    copy(&mut stage, "incident, acknowledged");
+    stage.keys("X");
+    for row in ["first", "second", "third", "fourth"] {
+        copy(&mut stage, &format!("acts, {row} row"));
+        stage.keys("j");
+    }
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "noise");
+    let mut stage = Stage::tracing(WIDE);
+    copy(&mut stage, "trace");
+    stage.code(KeyCode::Enter);
+    copy(&mut stage, "span");
+    golden::compare("copied-texts", &texts);
 }
 
 const SIZES: [(u16, u16); 3] = [WIDE, NARROW, (40, 10)];
@@ -464,7 +585,7 @@ fn tokens_of_another_run_are_not_shown() {
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
     let plain = prop::sample::select(
-        "12345rRu0ahjklgGJKHLFpw[]/?qxXsdy+- \"!svc:>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
+        "12345rRu0ahjklgGJKHLFpwyyo[]/?qxXsd+-  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
     );
     let named = prop::sample::select(
         [
@@ -487,7 +608,7 @@ fn any_key() -> impl Strategy<Value = Key> {
         .map(Key::plain)
         .to_vec(),
     );
-    let control = prop::sample::select("cuwaezlrk".chars().map(Key::ctrl).collect::<Vec<_>>());
+    let control = prop::sample::select("cuwaezlrknp".chars().map(Key::ctrl).collect::<Vec<_>>());
     prop_oneof![4 => plain, 3 => named, 1 => control]
 }
 

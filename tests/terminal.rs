@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -199,6 +201,42 @@ fn every_frame_is_wrapped_in_a_synchronized_update() {
     let (begun, ended) = (text.matches("\x1b[?2026h").count(), text.matches("\x1b[?2026l").count());
     assert!(begun >= 2, "{begun} frames");
     assert_eq!(ended, begun + 1, "leaving closes one more, should a frame have been torn");
+}
+
+/// Everything put into the clipboard with the sequence as it is without tmux or screen.
+fn clipboard(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let sequences = text.split("\x1b]52;c;").skip(1).filter_map(|rest| rest.split_once('\x07'));
+    sequences.map(|(base64, _)| String::from_utf8(STANDARD.decode(base64).unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn what_is_copied_reaches_the_terminal_whole_and_between_frames() {
+    let mut session = Session::start(120, 40, &[]);
+    session.drawn();
+    session.type_keys(b"y");
+    session.wait("the size", |session| session.text().contains("copied "));
+    let text = String::from_utf8_lossy(&session.bytes).into_owned();
+    let (before, _) = text.split_once("\x1b]52;").unwrap();
+    assert_eq!(before.matches("\x1b[?2026h").count(), before.matches("\x1b[?2026l").count(), "a frame was torn");
+    let copied = clipboard(&session.bytes);
+    assert_eq!(copied.len(), 1);
+    assert!(session.text().contains(&format!("copied {} bytes", copied[0].len())), "{copied:?}\n{}", session.text());
+    session.type_keys(b"yq");
+    session.end();
+    session.assert_left_as_it_was();
+    assert_eq!(clipboard(&session.bytes).len(), 2, "what was copied last is not lost by leaving at once");
+}
+
+#[test]
+fn where_tmux_does_not_take_a_copy_it_is_sent_through_and_that_is_told() {
+    let mut session = Session::start(120, 40, &[("TMUX", "/nowhere,1,0"), ("PATH", "/nowhere")]);
+    session.drawn();
+    session.type_keys(b"y");
+    session.wait("the reason", |session| session.text().contains("tmux did not take the copy"));
+    assert!(contains(&session.bytes, b"\x1bPtmux;\x1b\x1b]52;c;"));
+    session.type_keys(b"q");
+    session.end();
 }
 
 #[test]

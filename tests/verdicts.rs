@@ -9,23 +9,34 @@ mod scenes;
 mod simulated;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use spanwatch::baseline;
-use spanwatch::demo::{Exchange, Injection, Options, Schedule};
+use spanwatch::demo::{Exchange, Fault, Injection, Options, Schedule};
 use spanwatch::detect;
 use spanwatch::domain::{Alert, AlertKind, Micros, Subject, TimeWindow};
-use spanwatch::engine::{Engine, Input, Output};
+use spanwatch::engine::{Engine, Input, Offline, Output};
 
 use simulated::{DAY, HOUR, MONDAY, POLL, after, learn, offline, options, strike, watch};
 
+const PER_SECOND: f64 = 0.5;
+
+/// Two days, learnt once for all tests that begin with them.
+fn learnt() -> (&'static Offline, TimeWindow) {
+    static LEARNT_ONCE: OnceLock<Offline> = OnceLock::new();
+    let history = after(MONDAY, 0, 2 * DAY);
+    let learnt = LEARNT_ONCE.get_or_init(|| {
+        let mut learnt = offline("UTC");
+        learn(&mut learnt, &Exchange::new(options(1_000, PER_SECOND, MONDAY)), &[history]);
+        learnt
+    });
+    (learnt, history)
+}
+
 #[test]
 fn faults_are_found_soon_and_blamed_on_their_cause() {
-    const PER_SECOND: f64 = 0.5;
     const LASTING: Micros = Micros::from_secs(300);
-    let mut learnt = offline("UTC");
-    let history = after(MONDAY, 0, 2 * DAY);
-    learn(&mut learnt, &Exchange::new(options(1_000, PER_SECOND, MONDAY)), &[history]);
+    let (learnt, history) = learnt();
     for (seed, asked) in [
         "slow:order-matcher:order.match",
         "slow:crypto-wallet",
@@ -42,11 +53,34 @@ fn faults_are_found_soon_and_blamed_on_their_cause() {
         let from = history.to + Micros::from_secs(HOUR * (1 + 3 * seed as u64));
         let schedule = Schedule::Inject { injection, after: Micros::ZERO, lasting: LASTING };
         let exchange = Exchange::new(Options { schedule, ..options(seed as u64, PER_SECOND, from) });
-        let verdict = strike(&learnt, &exchange, TimeWindow::new(from, from + LASTING), Micros::ZERO);
+        let verdict = strike(learnt, &exchange, TimeWindow::new(from, from + LASTING), Micros::ZERO);
         let found = verdict.found.unwrap_or(Micros(u64::MAX));
         assert!(found <= Micros::from_secs(90), "{asked}: found after {:?}", verdict.found);
         assert_eq!(verdict.suspect.as_deref(), Some(injection.culprit()), "{asked}: {}", verdict.why);
         assert_eq!(verdict.before, 0, "{asked}: nothing was broken yet");
+    }
+}
+
+/// Stories in which the cause is not where most is odd, and those in which nobody is to blame.
+#[test]
+fn stories_are_blamed_on_their_cause_or_on_nobody() {
+    let (learnt, history) = learnt();
+    let stories = [
+        Fault::RetryStorm,
+        Fault::WrongParent,
+        Fault::BrokenContext,
+        Fault::NewError,
+        Fault::Holiday,
+        Fault::SourceGap,
+    ];
+    for (seed, fault) in stories.into_iter().enumerate() {
+        let from = history.to + Micros::from_secs(HOUR * (1 + 5 * seed as u64));
+        let schedule = Schedule::Once { fault, after: Micros::ZERO };
+        let exchange = Exchange::new(Options { schedule, ..options(seed as u64, PER_SECOND, from) });
+        let rest = Micros::from_secs(if fault.culprit().is_none() { 900 } else { 0 });
+        let verdict = strike(learnt, &exchange, TimeWindow::new(from, from + fault.duration()), rest);
+        assert_eq!(verdict.found.is_some(), fault.culprit().is_some(), "{}: {}", fault.name(), verdict.why);
+        assert_eq!(verdict.suspect.as_deref(), fault.culprit(), "{}: {}", fault.name(), verdict.why);
     }
 }
 
@@ -69,14 +103,12 @@ fn beyond_doubt<'a>(alerts: impl Iterator<Item = &'a Alert>) -> BTreeSet<(Subjec
 
 #[test]
 fn replay_equals_live() {
-    let mut learnt = offline("UTC");
-    let history = after(MONDAY, 0, 2 * DAY);
-    learn(&mut learnt, &Exchange::new(options(1_000, 0.5, MONDAY)), &[history]);
+    let (learnt, history) = learnt();
     let from = history.to + Micros::from_secs(HOUR);
     let window = TimeWindow::new(from, from + Micros::from_secs(600));
     let injection: Injection = "slow:5:order-matcher:order.match".parse().unwrap();
     let schedule = Schedule::Inject { injection, after: Micros::from_secs(120), lasting: Micros::from_secs(240) };
-    let exchange = Exchange::new(Options { schedule, ..options(7, 0.5, from) });
+    let exchange = Exchange::new(Options { schedule, ..options(7, PER_SECOND, from) });
 
     let replayed = watch(&mut learnt.clone(), &exchange, window);
 

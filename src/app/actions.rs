@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::keymap::{self, Action, Place};
+use super::keymap::{self, Action};
 use super::layout::{Pane, TraceLayout};
 use super::waterfall::Folding;
 use super::{
-    App, Effect, HelpView, LineInput, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level, list, span, why,
+    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level,
+    list, palette, span, why,
 };
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
@@ -24,7 +25,7 @@ impl App {
         let place = self.place();
         match keymap::action(place, key) {
             Some(action) => self.perform(action, key, now, effects),
-            None if matches!(place, Place::Filter | Place::Help | Place::ActForm) => {
+            None if place.takes_text() => {
                 self.edit(now, |line| line.feed(key));
             }
             None => {}
@@ -32,7 +33,7 @@ impl App {
     }
 
     pub(super) fn paste(&mut self, text: &str, now: Timestamp) {
-        if matches!(self.place(), Place::Filter | Place::Help | Place::ActForm) {
+        if self.place().takes_text() {
             self.edit(now, |line| line.insert(text));
         }
     }
@@ -41,6 +42,9 @@ impl App {
         if let Some(help) = &mut self.view.help {
             change(&mut help.query);
             help.offset = 0;
+        } else if let Some(palette) = &mut self.view.palette {
+            change(&mut palette.query);
+            (palette.at, palette.offset) = (0, 0);
         } else if let Some(form) = &mut self.view.act_form {
             form.edit(change);
         } else if let Some(typing) = &mut self.view.typing {
@@ -77,6 +81,8 @@ impl App {
             Action::ConfirmLevel => self.confirm_level(now, effects),
             Action::MinuteBack => self.explain_another_minute(false, effects),
             Action::MinuteForward => self.explain_another_minute(true, effects),
+            Action::Copy => self.copy(now, effects),
+            Action::Link => self.link(now, effects),
             Action::Recalculate => {
                 self.recalculate(CommandKind::Recalculate, "Asked to recalculate all baselines.", now, effects);
             }
@@ -122,6 +128,10 @@ impl App {
                 self.view.help = Some(HelpView { place: self.place(), query: LineInput::default(), offset: 0 });
             }
             Action::CloseHelp => self.view.help = None,
+            Action::OpenPalette => self.view.palette = Some(PaletteView::new(self.place())),
+            Action::ClosePalette => self.view.palette = None,
+            Action::RunChosen => self.run_chosen(now, effects),
+            Action::Freeze => self.freeze_or_thaw(now),
             Action::PollNow => {
                 effects.push(Effect::Send(CommandKind::PollNow));
                 // Spans of it may have come late.
@@ -147,6 +157,12 @@ impl App {
             let columns = help::Columns::of(self.size);
             let end = columns.last_offset(help::lines(help.place, help.query.text()).len());
             help.offset = list::moved(action, help.offset.min(end), end + 1, columns.height);
+            return;
+        }
+        if let Some(palette) = &mut self.view.palette {
+            let (count, page) = (palette::entries(palette.place, palette.query.text()).len(), palette::room(self.size));
+            palette.at = list::moved(action, palette.at, count, page);
+            palette.offset = list::offset(palette.offset, palette.at, count, page);
             return;
         }
         if let Some(cursor) = &self.view.trace {
@@ -193,11 +209,26 @@ impl App {
     /// Moves the first visible line; at the end the view follows new text again.
     fn scroll_analysis(&mut self, action: Action, page: usize, now: Timestamp) {
         let Some(area) = self.layout().analysis else { return };
+        let now = self.shown_at(now);
         let lines = analysis::lines(self, usize::from(area.body.width), now).len();
         let end = lines.saturating_sub(page);
         let top = list::moved(action, self.analysis_top(end), end + 1, page);
         // At the end it follows what comes.
         self.view.analysis_top = (top < end || self.shown_analysis().is_none()).then_some(top);
+    }
+
+    /// Does what is chosen in the palette, as if its key had been pressed where the palette was opened. What works
+    /// elsewhere only says where.
+    fn run_chosen(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some(view) = &self.view.palette else { return };
+        let Some(entry) = palette::entries(view.place, view.query.text()).into_iter().nth(view.at) else { return };
+        match entry.elsewhere {
+            Some(places) => self.say(format!("That works in: {places}."), false, now),
+            None => {
+                self.view.palette = None;
+                self.perform(entry.action, entry.key, now, effects);
+            }
+        }
     }
 
     fn fold(&mut self, open: bool, now: Timestamp) {

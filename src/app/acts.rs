@@ -315,6 +315,15 @@ impl App {
         }
     }
 
+    /// Whether it tells of an act that is not known yet, or answers one; otherwise it only counts anew what is known.
+    pub(super) fn is_of_new_act(&self, acts: &ActsView) -> bool {
+        let id = |acts: &ActsView| acts.last.as_ref().map(|act| act.id);
+        self.acts().is_none_or(|known| {
+            // One of long ago is no longer the last; that is nobody's doing.
+            id(acts) > id(known) || self.view.act_asked.is_some() && id(acts) != id(known)
+        })
+    }
+
     /// Takes what was done, and says what became of what was asked for here.
     pub(super) fn take_acts(&mut self, revision: u64, acts: Box<ActsView>, now: Timestamp) -> bool {
         let undone = self.acts().and_then(|known| known.last.as_ref()).map(did);
@@ -383,6 +392,35 @@ impl App {
     #[must_use]
     pub fn noise(&self, subject: &Subject, kind: AlertKind) -> Option<&NoiseRow> {
         self.topics.noise.get()?.iter().find(|row| row.subject == *subject && row.kind == kind)
+    }
+
+    /// Everything about a row, its name first.
+    #[must_use]
+    pub fn act_lines(&self, row: &ActRow, now: Timestamp) -> Vec<String> {
+        let lines = match row {
+            ActRow::Held(id) => self.held(*id).map(|view| {
+                let title = std::iter::once(held_title(view));
+                title.chain(held_lines(view, now)).collect()
+            }),
+            ActRow::Maintenance(place) => self.maintenance(*place).map(|view| maintenance_lines(view, now)),
+            ActRow::Noise(subject, kind) => self.noise(subject, *kind).map(noise_lines),
+        };
+        lines.unwrap_or_default()
+    }
+
+    /// What the selected row is, and all of it as text.
+    pub(super) fn act_text(&self, now: Timestamp) -> Option<(&'static str, String)> {
+        let rows = self.act_rows(self.view.acts.as_ref()?.page);
+        let row = rows.get(self.act_position(&rows)?)?;
+        let what = match row {
+            ActRow::Held(id) => match self.held(*id)?.act.deed {
+                Deed::Silenced(_) => "Silence",
+                _ => "Ack",
+            },
+            ActRow::Maintenance(_) => "Maintenance",
+            ActRow::Noise(..) => "Noise",
+        };
+        Some((what, self.act_lines(row, now).join("\n")))
     }
 
     pub(super) fn go_in_acts(&mut self, action: Action) {

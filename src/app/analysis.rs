@@ -9,6 +9,9 @@ use super::wrap::wrap;
 use crate::domain::{Anomaly, Counterfactual, Suspect, Timestamp, text};
 use crate::messages::{Analysis, AnalysisState, IncidentView, MetricReading, PromptReceipt};
 
+/// Stands where more text will come.
+pub(super) const STREAMING: &str = " ▌";
+
 /// How a line is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
@@ -197,7 +200,7 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
 }
 
 /// `order-matcher order.match explains 91%; 34 of 41 calls slow`
-fn suspect(suspect: &Suspect) -> String {
+pub(super) fn suspect(suspect: &Suspect) -> String {
     let operation = suspect.operation.as_ref().map_or_else(String::new, |operation| format!(" {operation}"));
     let callee = suspect.callee.as_ref().map_or_else(String::new, |callee| format!(" → {callee}"));
     let mut parts = suspect.evidence.clone();
@@ -253,7 +256,7 @@ fn run(page: &mut Page, analysis: &Analysis, now: Timestamp) {
             let last = running && number + 1 == text.lines().count();
             let indent = if paragraph.starts_with("- ") { 2 } else { 0 };
             if last {
-                page.add(Tone::Plain, &format!("{paragraph} ▌"), indent);
+                page.add(Tone::Plain, &format!("{paragraph}{STREAMING}"), indent);
             } else {
                 page.add(Tone::Plain, paragraph, indent);
             }

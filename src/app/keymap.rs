@@ -26,6 +26,8 @@ pub enum Place {
     Filter,
     /// The help is open; what is typed searches it.
     Help,
+    /// The palette is open; what is typed finds an action.
+    Palette,
 }
 
 /// What a key does. Each is carried out in one place, `App::perform`.
@@ -70,6 +72,8 @@ pub enum Action {
     CloseForm,
     /// The newest act, or a recalculation that is newer.
     Undo,
+    Copy,
+    Link,
     Recalculate,
     Rehearse,
     /// The severity of the digit that was pressed, and worse.
@@ -83,6 +87,10 @@ pub enum Action {
     Back,
     OpenHelp,
     CloseHelp,
+    OpenPalette,
+    ClosePalette,
+    RunChosen,
+    Freeze,
     PollNow,
     Redraw,
     Suspend,
@@ -102,16 +110,20 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{ActForm, Acts, Alerts, Analysis, Baseline, EndAct, Filter, Help, Level, Services, Span, Trace, Why};
+use Place::{
+    ActForm, Acts, Alerts, Analysis, Baseline, EndAct, Filter, Help, Level, Palette, Services, Span, Trace, Why,
+};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct, Help];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct, Help, Palette];
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
 const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct];
+/// The views that ask nothing: a question has its keys for itself.
+const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Acts];
 const EVERYWHERE: &[Place] =
-    &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct, ActForm, Filter, Help];
+    &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct, ActForm, Filter, Help, Palette];
 /// Where typing does not make text.
 const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct];
 
@@ -149,6 +161,8 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
     row(&[k(KeyCode::Esc)], Action::DropFilter, &[Filter], "filter as it was before", Some("as before")),
     row(&[k(KeyCode::Esc), k(KeyCode::F(1)), c('?')], Action::CloseHelp, &[Help], "close the help", Some("close")),
+    row(&[k(KeyCode::Enter)], Action::RunChosen, &[Palette], "do what is chosen", Some("do it")),
+    row(&[k(KeyCode::Esc)], Action::ClosePalette, &[Palette], "close the palette", Some("close")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
     row(&[c('u')], Action::Undo, ACTING, "undo an act or a recalc", Some("undo")),
@@ -191,21 +205,32 @@ pub const TABLE: &[Binding] = &[
     ),
     row(&[c('0')], Action::AllSeverities, PANES, "all severities", None),
     row(&[c('/')], Action::StartFilter, PANES, "filter the alerts", Some("filter")),
+    row(&[c('y')], Action::Copy, &[Services, Alerts, Baseline], "copy it as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
+    row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
+    row(&[c('o')], Action::Link, &[Alerts, Baseline, Analysis, Trace, Span], "Jaeger link, and copy it", Some("link")),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
     row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
     row(&[c('k')], Action::Up, NO_TEXT, "up", None),
+    row(&[Key::ctrl('p')], Action::Up, &[Palette], "up", None),
     row(&[k(KeyCode::Down)], Action::Down, LISTS, "down", None),
+    row(&[Key::ctrl('n')], Action::Down, &[Palette], "down", None),
     row(&[c('j')], Action::Down, NO_TEXT, "down", None),
     row(&[k(KeyCode::PageUp)], Action::PageUp, LISTS, "a page up", None),
     row(&[k(KeyCode::PageDown)], Action::PageDown, LISTS, "a page down", None),
     row(&[c('g'), k(KeyCode::Home)], Action::First, NO_TEXT, "to the first", None),
     row(&[c('G'), k(KeyCode::End)], Action::Last, NO_TEXT, "to the last", None),
     row(&[k(KeyCode::Esc)], Action::Back, VIEWS, "back one step", None),
+    row(&[c(' ')], Action::Freeze, SCREENS, "freeze the screen, or go on", Some("freeze")),
     row(&[Key::ctrl('r')], Action::PollNow, VIEWS, "poll every source now", None),
     row(&[Key::ctrl('l')], Action::Redraw, EVERYWHERE, "redraw the screen", None),
     row(&[Key::ctrl('z')], Action::Suspend, EVERYWHERE, "suspend to the shell", None),
     row(&[Key::ctrl('c')], Action::Interrupt, EVERYWHERE, "cancel what runs, or quit", None),
+    row(&[c(':')], Action::OpenPalette, SCREENS, "find any action by typing", Some("cmd")),
     row(&[c('?'), k(KeyCode::F(1))], Action::OpenHelp, VIEWS, "this help", Some("help")),
     row(&[c('q')], Action::Leave, VIEWS, "leave the view, or quit", Some("quit")),
 ];
@@ -219,7 +244,7 @@ impl Action {
 }
 
 impl Place {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
@@ -233,6 +258,7 @@ impl Place {
         Self::ActForm,
         Self::Filter,
         Self::Help,
+        Self::Palette,
     ];
 
     #[must_use]
@@ -251,7 +277,14 @@ impl Place {
             Self::ActForm => "Ack or silence",
             Self::Filter => "Filter",
             Self::Help => "Help",
+            Self::Palette => "Palette",
         }
+    }
+
+    /// Whether keys that type a character type it there.
+    #[must_use]
+    pub const fn takes_text(self) -> bool {
+        matches!(self, Self::ActForm | Self::Filter | Self::Help | Self::Palette)
     }
 }
 
@@ -264,7 +297,7 @@ impl Binding {
     /// Whether it belongs to this place rather than to the program as a whole.
     #[must_use]
     pub fn is_general(&self) -> bool {
-        self.places.len() >= VIEWS.len() || self.is_movement()
+        self.places.len() >= SCREENS.len() || self.is_movement()
     }
 
     #[must_use]
@@ -333,7 +366,7 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(ActForm)) {
+        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm)) {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE

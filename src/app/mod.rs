@@ -4,6 +4,8 @@ mod actions;
 pub mod acts;
 mod alerts;
 pub mod analysis;
+mod copy;
+mod freeze;
 pub mod freshness;
 pub mod help;
 mod input;
@@ -12,6 +14,7 @@ pub mod keymap;
 pub mod layout;
 pub mod level;
 mod list;
+pub mod palette;
 pub mod span;
 mod status;
 mod topics;
@@ -23,9 +26,12 @@ mod wrap;
 
 pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
+pub use copy::{Clip, ENCODED_MOST};
+pub use freeze::Badge;
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use palette::PaletteView;
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{Shown, TraceCursor, TraceData};
@@ -37,6 +43,7 @@ use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Time
 use crate::messages::{
     CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, Update, UpdateBody,
 };
+use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
 use layout::{Layout, Pane, TraceLayout};
@@ -54,6 +61,8 @@ pub enum Msg {
     Ticked,
     /// The monitor ended; the sentence says why.
     MonitorLost(String),
+    /// Something about the terminal that a person should know.
+    Told(String),
 }
 
 /// What the runtime is to do for the app.
@@ -62,6 +71,8 @@ pub enum Effect {
     Send(CommandKind),
     Quit,
     Suspend,
+    /// Put the text into the person's clipboard.
+    Copy(Clip),
     /// Paint every cell anew.
     Redraw,
 }
@@ -97,6 +108,7 @@ pub struct View {
     pub act_form: Option<ActForm>,
     pub act_asked: Option<acts::ActAsked>,
     pub help: Option<HelpView>,
+    pub palette: Option<PaletteView>,
     /// A sentence in the rule above the keys.
     pub message: Option<Message>,
     pub asked: Option<AnomalyId>,
@@ -124,6 +136,8 @@ pub struct HelpView {
 pub struct Message {
     pub text: String,
     pub trouble: bool,
+    /// All of it is to be read, on more lines where one is too short.
+    pub whole: bool,
     at: Timestamp,
 }
 
@@ -154,6 +168,9 @@ pub struct App {
     pub(crate) view: View,
     /// Why the monitor ended, if it did.
     pub(crate) lost: Option<String>,
+    frozen: Option<Frozen>,
+    /// Where Jaeger's UI shows traces, without a slash at its end.
+    trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
     analysis_cancelled: bool,
     recalculation_cancelled: bool,
@@ -195,6 +212,7 @@ impl App {
                 self.arrange(now);
                 changed
             }
+            Msg::UpdateArrived(update) if self.is_to_wait(&update.body) => self.set_aside(update),
             Msg::UpdateArrived(update) => self.take(update, now),
             Msg::Ticked => {
                 let due = self.due.is_some_and(|due| now >= due);
@@ -211,6 +229,10 @@ impl App {
                 let changed = self.lost != why;
                 self.lost = why;
                 changed
+            }
+            Msg::Told(text) => {
+                self.say(text, false, now);
+                true
             }
         };
         self.follow_selection(&mut effects);
@@ -241,6 +263,12 @@ impl App {
     /// When text on the screen next reads differently, if nothing else happens.
     #[must_use]
     pub fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
+        if let Some(frozen) = &self.frozen {
+            // The end that is being typed is counted from the real now.
+            let typed = self.view.act_form.as_ref().map(|_| wording::clock_changes(now));
+            return message.into_iter().chain(typed).chain([frozen.changes(now)]).min();
+        }
         let sources =
             self.topics.sources.get().into_iter().flatten().filter_map(|source| freshness::changes(source, now));
         let records = self.alerts.records().iter().filter(|entry| !entry.ended).flat_map(|entry| {
@@ -269,7 +297,6 @@ impl App {
             .map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
-        let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
         sources.chain(ages).chain(filter).chain(message).chain([wording::clock_changes(now)]).min()
     }
 
@@ -288,6 +315,8 @@ impl App {
         let view = &self.view;
         if view.help.is_some() {
             Place::Help
+        } else if view.palette.is_some() {
+            Place::Palette
         } else if view.typing.is_some() {
             Place::Filter
         } else if view.act_form.is_some() {
@@ -380,11 +409,17 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
-        self.view.message = Some(Message { text: text.into(), trouble, at: now });
+        self.view.message = Some(Message { text: text.into(), trouble, whole: false, at: now });
+    }
+
+    /// Says something of which the end matters as much as the start.
+    fn say_whole(&mut self, text: String, now: Timestamp) {
+        self.view.message = Some(Message { text, trouble: false, whole: true, at: now });
     }
 
     /// Brings rows and cursors in line with what is known and asked for.
     fn arrange(&mut self, now: Timestamp) {
+        let now = self.shown_at(now);
         let layout = self.layout();
         let View { severity, filter, alerts, .. } = &mut self.view;
         self.alerts.arrange(alerts, *severity, filter, layout.rows(Pane::Alerts), now);
@@ -396,6 +431,10 @@ impl App {
         let at = services.iter().position(|service| Some(&service.service) == self.view.service.as_ref()).unwrap_or(0);
         self.view.service_offset =
             list::offset(self.view.service_offset, at, services.len(), layout.rows(Pane::Services));
+        if let Some(palette) = &mut self.view.palette {
+            let count = palette::entries(palette.place, palette.query.text()).len();
+            palette.offset = list::offset(palette.offset, palette.at, count, palette::room(self.size));
+        }
         if let Some(cursor) = &mut self.view.trace {
             cursor.settle(&self.trace, TraceLayout::of(self.size).page());
         }

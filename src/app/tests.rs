@@ -883,3 +883,244 @@ fn no_key_answers_a_question_that_nobody_has_seen() {
     bench.keys("d");
     assert!(bench.app.is_hasty(Key::char('y'), seen), "each question anew");
 }
+
+#[test]
+fn the_palette_does_what_the_key_would_have_done() {
+    let mut bench = Bench::with(three());
+    bench.keys(":rehearse");
+    assert_eq!(bench.app.place(), Place::Palette);
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::RehearseRecalculation)]);
+    assert_eq!(bench.app.place(), Place::Alerts, "it is closed");
+    bench.keys(":undo recalc");
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::TakeBackRecalculation)]);
+    bench.keys(":SEV1 and");
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.view.severity, Some(Severity::Sev1));
+}
+
+#[test]
+fn the_palette_is_moved_in_and_left_without_doing_anything() {
+    let mut bench = Bench::with(three());
+    bench.keys(":recalc");
+    let chosen = |bench: &Bench| bench.app.view.palette.as_ref().unwrap().at;
+    bench.press(Key::ctrl('n'));
+    assert_eq!(chosen(&bench), 1);
+    bench.press(Key::ctrl('p'));
+    bench.code(KeyCode::Down);
+    assert_eq!(chosen(&bench), 1);
+    bench.keys("u");
+    assert_eq!(chosen(&bench), 0, "other letters, another choice");
+    assert_eq!(bench.code(KeyCode::Esc), []);
+    assert_eq!((bench.app.place(), bench.selected()), (Place::Alerts, "a".to_owned()));
+    bench.keys(":no such thing");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.place(), Place::Palette);
+}
+
+#[test]
+fn what_works_elsewhere_is_named_and_not_done() {
+    let mut bench = Bench::with(three());
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.place(), Place::Trace);
+    bench.keys(":rehearse");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "That works in: the panes.");
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.place(), Place::Trace);
+}
+
+fn incident(id: u64, severity: Severity) -> IncidentView {
+    let subject = Subject::Node("order-matcher".into());
+    incident_of(id, severity, &["order-matcher"], vec![alert_of(id, id, severity, subject)])
+}
+
+fn copied(effects: &[Effect]) -> &str {
+    match effects {
+        [Effect::Copy(clip)] => clip.text(),
+        other => panic!("nothing was copied: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_selected_is_copied_as_one_would_tell_it() {
+    let mut bench = Bench::new();
+    let effects = bench.keys("y");
+    assert!(copied(&effects).ends_with("Waiting for the first poll."), "{effects:?}");
+    bench.app = std::mem::take(&mut bench.app).with_trace_pages(Some("https://ops.example/jaeger".to_owned()));
+    bench.tell(UpdateBody::Records(three()));
+    let effects = bench.keys("y");
+    let lines: Vec<&str> = copied(&effects).lines().collect();
+    assert_eq!(lines[0], "S1 order-matcher a: 1 slow of 4 judged, since Mon 12 Jan 13:41Z");
+    assert!(lines[1].starts_with("why: S1 because 901ms is"), "{lines:?}");
+    let id = TraceId(1 << 104);
+    assert_eq!(lines[2], format!("trace: https://ops.example/jaeger/trace/{id}"));
+    assert_eq!(lines.len(), 3);
+    assert_eq!(said(&bench), format!("Record: copied {} bytes.", copied(&effects).len()));
+}
+
+#[test]
+fn an_incident_is_copied_with_what_why_and_since_when_and_its_alert_alone_too() {
+    let mut bench = Bench::new();
+    bench.tell(UpdateBody::Incidents(vec![incident(7, Severity::Sev1)]));
+    let effects = bench.keys("y");
+    let text = copied(&effects).to_owned();
+    for part in ["S1 ", "(incident 7)", "since ", "why: "] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    bench.keys("lj");
+    let effects = bench.keys("y");
+    let alone = copied(&effects);
+    assert!(alone.contains("part of: ") && alone.lines().next() != text.lines().next(), "{alone}");
+}
+
+#[test]
+fn an_open_trace_is_copied_by_its_id_and_linked_by_its_page() {
+    let mut bench = Bench::with(three());
+    bench.code(KeyCode::Enter);
+    let id = TraceId(1 << 104);
+    assert_eq!(copied(&bench.keys("y")), id.to_string());
+    assert_eq!(bench.keys("o"), [], "no page is known");
+    assert!(said(&bench).contains("y copies its id"));
+    bench.app = std::mem::take(&mut bench.app).with_trace_pages(Some("http://jaeger:16686".to_owned()));
+    let link = format!("http://jaeger:16686/trace/{id}");
+    assert_eq!(copied(&bench.keys("o")), link);
+    assert_eq!(said(&bench), format!("{link} copied {} bytes", link.len()));
+}
+
+#[test]
+fn names_are_copied_without_what_a_terminal_obeys() {
+    let mut bench =
+        Bench::with(vec![alert("a\u{1b}]52;c;eA==\u{7}\u{9b}b\r\n", vec![anomaly("a", 1, Severity::Sev1)])]);
+    let effects = bench.keys("y");
+    assert!(copied(&effects).chars().all(|c| c == '\n' || crate::domain::text::is_plain(c)), "{effects:?}");
+}
+
+#[test]
+fn a_frozen_screen_shows_what_was_and_tells_what_waits() {
+    let mut bench = Bench::new();
+    bench.tell(UpdateBody::Incidents(vec![incident(1, Severity::Sev3)]));
+    let badge = |bench: &Bench| bench.app.badge(bench.now).map(|badge| (badge.text, badge.urgent));
+    assert_eq!(badge(&bench), None);
+    bench.keys(" ");
+    assert_eq!(badge(&bench), Some(("FROZEN now".to_owned(), false)));
+    let drawn = bench.app.revision();
+    bench.tell(UpdateBody::Services(Vec::new()));
+    assert_eq!(bench.app.revision(), drawn, "nothing visible changed, nothing is drawn");
+    bench.tell(UpdateBody::Incidents(vec![incident(2, Severity::Sev3), incident(1, Severity::Sev3)]));
+    assert!(bench.app.revision() > drawn);
+    bench.now = bench.now + Micros::from_secs(150);
+    assert_eq!(badge(&bench), Some(("FROZEN 2m, 1 new alert waits".to_owned(), false)));
+    bench.tell(UpdateBody::Incidents(vec![incident(2, Severity::Sev3), incident(1, Severity::Sev1)]));
+    assert_eq!(badge(&bench), Some(("FROZEN 2m, 2 new alerts wait, S1 among them".to_owned(), true)));
+    assert_eq!(bench.app.alerts.counts(), [0, 0, 1, 0, 0], "what is shown has not moved");
+    assert_eq!(bench.app.shown_at(bench.now), NOW);
+    bench.keys(" ");
+    assert_eq!(badge(&bench), None);
+    assert_eq!(bench.app.alerts.counts(), [1, 0, 1, 0, 0]);
+    assert_eq!(bench.app.shown_at(bench.now), bench.now);
+}
+
+#[test]
+fn what_is_asked_of_a_frozen_screen_is_answered() {
+    let mut bench = Bench::with(three());
+    bench.keys(" ");
+    bench.keys("j");
+    assert_eq!(bench.selected(), "b", "keys navigate");
+    bench.tell(run(1, anomaly("b", 2, Severity::Sev2), "because"));
+    assert!(bench.analysis_text().contains("because"));
+    bench.tell(UpdateBody::Records(Vec::new()));
+    assert_eq!(bench.selected(), "b");
+    bench.code(KeyCode::Enter);
+    assert_eq!(bench.app.place(), Place::Trace);
+    bench.keys(" ");
+    assert!(!bench.app.is_frozen(), "wherever it was frozen");
+}
+
+#[test]
+fn a_frozen_screen_wakes_nobody_but_for_its_badge() {
+    let mut bench = Bench::with(three());
+    bench.keys(" ");
+    assert_eq!(bench.app.next_tick(NOW), Some(NOW + Micros::from_secs(10)));
+    let later = NOW + Micros::from_secs(3_700);
+    assert_eq!(bench.app.next_tick(later), Some(NOW + Micros::from_secs(7_200)));
+}
+
+#[test]
+fn a_question_has_its_keys_for_itself() {
+    for key in [Key::char(' '), Key::char(':'), Key::char('o')] {
+        assert_eq!(keymap::action(Place::Level, key), None);
+        assert_eq!(keymap::action(Place::EndAct, key), None);
+    }
+    assert_eq!(keymap::action(Place::Level, Key::char('y')), Some(keymap::Action::ConfirmLevel));
+    assert_eq!(keymap::action(Place::EndAct, Key::char('y')), Some(keymap::Action::ConfirmEnd));
+}
+
+#[test]
+fn what_is_a_key_elsewhere_is_text_in_a_form() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.keys("x");
+    bench.code(KeyCode::Tab);
+    assert_eq!(bench.keys("why: you q?"), []);
+    assert_eq!(bench.app.view.act_form.as_ref().unwrap().text(acts::REASON), "why: you q?");
+    assert!(!bench.app.is_frozen() && bench.app.place() == Place::ActForm);
+}
+
+#[test]
+fn the_palette_opens_what_is_typed_about_an_incident() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.keys(":acknowledge");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.place(), Place::ActForm);
+    bench.code(KeyCode::Esc);
+    bench.keys(":noise");
+    let rate = ActCommand::Rate { incident: IncidentId(1), verdict: Verdict::Noise };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::Act(rate))]);
+}
+
+#[test]
+fn a_row_of_the_acts_is_copied_with_all_that_is_told_of_it() {
+    let mut bench = Bench::with(Vec::new());
+    bench.keys("X");
+    assert_eq!(bench.keys("y"), [], "there is none");
+    bench.tell(acts(vec![ack(1), silence(2)]));
+    bench.keys("j");
+    let effects = bench.keys("y");
+    assert!(copied(&effects).starts_with("silence svc=stock\nBy mira "), "{effects:?}");
+    assert!(said(&bench).starts_with("Silence: copied "), "{}", said(&bench));
+}
+
+#[test]
+fn what_is_done_on_a_frozen_screen_is_answered_and_what_is_told_anew_waits() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.tell(acts(vec![silence(1)]));
+    bench.keys("X ");
+    let drawn = bench.app.revision();
+    let mut counted = ActsView { last: Some(silence(1)), ..ActsView::default() };
+    counted.held.push(HeldView { act: silence(1), covers: 7, ended: None });
+    bench.tell(UpdateBody::Acts(Box::new(counted)));
+    assert_eq!(bench.app.revision(), drawn, "nothing moves under the reader");
+    bench.keys("dy");
+    bench.tell(acts(vec![silence(1), act(2, Deed::Ended(ActId(1)))]));
+    assert_eq!(said(&bench), "Done: mira ended an ack or a silence; u undoes it.");
+    bench.keys("  ");
+    assert_eq!(bench.app.held(ActId(1)).map(|view| view.covers), Some(0), "what waited was older");
+    bench.code(KeyCode::Esc);
+    bench.keys("x");
+    assert!(matches!(bench.code(KeyCode::Enter).as_slice(), [Effect::Send(CommandKind::Act(_))]));
+}
+
+#[test]
+fn what_is_held_back_does_not_wait_behind_a_frozen_screen() {
+    let mut bench = Bench::with(Vec::new());
+    let badge = |bench: &Bench| bench.app.badge(bench.now).map(|badge| badge.text);
+    bench.tell(UpdateBody::Incidents(vec![two_incidents().remove(1)]));
+    bench.keys(" ");
+    bench.tell(UpdateBody::Incidents(one_calm(Until::Worse)));
+    assert_eq!(badge(&bench).as_deref(), Some("FROZEN now"), "it is acknowledged");
+    bench.keys("  ");
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    assert_eq!(badge(&bench).as_deref(), Some("FROZEN now, 2 new alerts wait, S1 among them"), "it came back");
+}

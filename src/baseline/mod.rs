@@ -28,7 +28,7 @@ pub use series::{Measure, SeriesKey};
 pub use settings::Settings;
 pub use sketch::Sketch;
 pub use slice::{DayRow, Slice};
-pub use spread::Spread;
+pub use spread::{Spread, UNKNOWN_RHO};
 pub use structure::{
     ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Structure, count,
 };

@@ -21,7 +21,7 @@ pub struct Spread {
 /// Until that many windows are known, [`UNKNOWN_RHO`] stands in for a part of them.
 const ENOUGH_WINDOWS: f64 = 200.0;
 /// Assumed before anything is known: one bad host of twenty makes a twentieth of a minute's calls bad together.
-const UNKNOWN_RHO: f64 = 0.05;
+pub const UNKNOWN_RHO: f64 = 0.05;
 /// More resemblance than is assumed is believed from that many windows on: for less, many are needed.
 const FEW_WINDOWS: f64 = 5.0;
 /// Calls are never taken for perfectly independent.

@@ -39,7 +39,8 @@ impl Threads {
 pub async fn full_screen(config: &Config, store_dir: &Path) -> Result<ExitCode, Failure> {
     own_directory(store_dir)?;
     let start = || parts(config, store_dir).map(|parts| wires(monitor::start(parts)));
-    let ending = runtime::full_screen(&config.ui, start).await?;
+    let trace_pages = config.jaeger.enabled.then(|| config.jaeger.trace_pages()).flatten();
+    let ending = runtime::full_screen(&config.ui, trace_pages, start).await?;
     for trouble in &ending.troubles {
         output::complain(trouble);
     }

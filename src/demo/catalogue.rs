@@ -65,7 +65,7 @@ pub(super) enum Failure {
     PaymentProvider,
     ChainUnreachable,
     MatcherTimeout,
-    Overloaded,
+    GaveUp,
     BadCredentials,
     CacheTimeout,
     /// What the new-error fault says: no message of the healthy exchange.
@@ -153,8 +153,7 @@ impl Failure {
         match self {
             Self::PaymentDeclined => 402,
             Self::PaymentProvider => 502,
-            Self::ChainUnreachable | Self::MatcherTimeout => 504,
-            Self::Overloaded => 503,
+            Self::ChainUnreachable | Self::MatcherTimeout | Self::GaveUp => 504,
             Self::BadCredentials => 401,
             Self::CacheTimeout | Self::LedgerConflict | Self::Unexpected => 500,
         }
@@ -166,7 +165,7 @@ impl Failure {
             Self::PaymentProvider => "PaymentProviderError",
             Self::ChainUnreachable => "ConnectTimeout",
             Self::MatcherTimeout => "ReplyTimeout",
-            Self::Overloaded => "ServiceUnavailable",
+            Self::GaveUp => "UpstreamTimeout",
             Self::BadCredentials => "Unauthorized",
             Self::CacheTimeout => "CacheTimeout",
             Self::LedgerConflict => "VersionConflict",
@@ -180,7 +179,7 @@ impl Failure {
             Self::PaymentProvider => "payment provider answered 502 bad gateway",
             Self::ChainUnreachable => "connect to chain-gateway.example:443 timed out",
             Self::MatcherTimeout => "no reply on queue payment_response within 5 s",
-            Self::Overloaded => "upstream connect error: connection refused",
+            Self::GaveUp => "upstream request timeout: gave up after 6 ms",
             Self::BadCredentials => "token signature could not be verified",
             Self::CacheTimeout => "redis: i/o timeout",
             Self::LedgerConflict => "ledger: account was changed by another transaction",

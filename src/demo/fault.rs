@@ -158,7 +158,7 @@ impl Fault {
                 name: "retry-storm",
                 culprit: Some(ApiGateway),
                 seconds: 180,
-                meaning: "the gateway tries exchange-api three to five times before an order passes",
+                meaning: "the gateway gives up on exchange-api after 6 ms and asks again, three to five times for an order",
             },
             Self::NewChild => About {
                 name: "new-child",

@@ -275,7 +275,7 @@ impl<'a> Flow<'a> {
         let kong_own = self.work(Op::Kong, t);
         t = self.leaf(Op::KongJwt, kong, t + kong_own / 3);
         t = self.leaf(Op::KongRateLimit, kong, t);
-        t = self.refused_attempts(kong, t);
+        t = self.abandoned_attempts(kong, t);
 
         let balancer = self.open(Op::KongBalancer, kong, t);
         let balancer_own = self.work(Op::KongBalancer, t);
@@ -295,16 +295,18 @@ impl<'a> Flow<'a> {
         self.close(root, t, failure);
     }
 
-    /// A retry storm: attempts at exchange-api that are refused before one passes. They are drawn from the second
-    /// sequence, for a healthy order has none.
-    fn refused_attempts(&mut self, kong: u8, mut t: i64) -> i64 {
+    /// A retry storm: attempts that the gateway gives up before exchange-api can answer, each after a pause. They are drawn
+    /// from the second sequence, for a healthy order has none.
+    fn abandoned_attempts(&mut self, kong: u8, mut t: i64) -> i64 {
+        const PATIENCE_US: i64 = 6_000;
         if self.active(Fault::RetryStorm, t) {
             for _ in 0..3 + self.chance.below(3) {
                 let balancer = self.open(Op::KongBalancer, kong, t);
                 let post = self.open(Op::Post, balancer, t + 900);
-                t += 40_000 + self.chance.below(60_000) as i64;
-                self.close(post, t - 900, Some(Failure::Overloaded));
-                self.close(balancer, t, Some(Failure::Overloaded));
+                t += PATIENCE_US;
+                self.close(post, t - 900, None);
+                self.close(balancer, t, Some(Failure::GaveUp));
+                t += 30_000 + self.chance.below(60_000) as i64;
             }
         }
         t

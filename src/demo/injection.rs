@@ -160,7 +160,9 @@ impl Injection {
                 let telling = operations().filter(|op| op.of().median_us >= TELLING_US).map(Which::Operation);
                 Service::ALL.map(Which::Service).into_iter().chain(telling).collect()
             }
-            Effect::Errors { .. } => operations().map(Which::Operation).collect(),
+            Effect::Errors { .. } => {
+                Service::ALL.map(Which::Service).into_iter().chain(operations().map(Which::Operation)).collect()
+            }
             Effect::Surge { .. } => {
                 let beginnings = Op::ALL.into_iter().filter(|op| Story::beginning_with(*op).is_some());
                 [Which::All].into_iter().chain(beginnings.map(Which::Operation)).collect()

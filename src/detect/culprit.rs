@@ -11,9 +11,10 @@ use std::sync::Arc;
 use crate::domain::{AlertKind, Counterfactual, Micros, SpanKey, SpanKind, Suspect, TimeWindow};
 
 use super::observation::Place;
+use super::rates::RateOrigin;
 use super::shapes::{LEAST_RISE, RARE};
 use super::subjects::{Group, KeyWatch, Learnt, SubjectId};
-use super::test::LEAST_SAMPLES;
+use super::test::{LEAST_HITS, LEAST_SAMPLES};
 use super::watch::Watch;
 
 /// Standard deviations from which a group of calls counts as evidence.
@@ -41,6 +42,12 @@ const METRIC_ALONE: f64 = 0.1;
 /// Who is silent while its callers are not explains whatever they do instead; traffic that others send explains slowness.
 const SILENT_SCORE: f64 = 2.0;
 const SURGE_SCORE: f64 = 1.0;
+/// log₁₀ of the chance from which a surge or a silence counts in full.
+const FULL_LOG10: f64 = -6.0;
+/// Failures vary no more than that from minute to minute when it is asked who began them: bursts are what is looked for.
+const LARGEST_ERROR_RHO: f64 = 0.01;
+/// Failures by far more than chance count for that at least, however small their share.
+const FEW_FAILURES: f64 = 0.3;
 /// What breaks a tie between the ends of an edge.
 const CALLED: f64 = 0.01;
 /// A hair of evidence orders those that have none.
@@ -98,6 +105,29 @@ impl Odd {
     fn rise(&mut self, other: Self) {
         if other.score > self.score {
             *self = other;
+        }
+    }
+}
+
+/// What failed first in a service, over all its operations.
+#[derive(Default)]
+struct Failing<'a> {
+    n: u64,
+    k: u64,
+    expected: f64,
+    variance: f64,
+    most: Option<(u64, &'a KeyWatch)>,
+}
+
+impl<'a> Failing<'a> {
+    fn add(&mut self, watch: &'a KeyWatch, k: u64, n: u64, p: f64, rho: f64) {
+        let calls = n as f64;
+        self.n += n;
+        self.k += k;
+        self.expected += calls * p;
+        self.variance += calls * p * (1.0 - p) * (1.0 + (calls - 1.0).max(0.0) * rho);
+        if k > self.most.map_or(0, |(most, _)| most) {
+            self.most = Some((k, watch));
         }
     }
 }
@@ -261,7 +291,7 @@ impl Watch {
         }
         let news: BTreeSet<u32> = odd.iter().filter(|(_, o)| o.new).map(|(service, _)| *service).collect();
         for (service, found) in &mut odd {
-            if news.iter().any(|below| below != service && self.calls.contains(&(*service, *below))) {
+            if news.iter().any(|below| below != service && self.learnt_calls.contains(&(*service, *below))) {
                 found.score *= CONSEQUENCE;
             }
         }
@@ -286,25 +316,43 @@ impl Watch {
         found
     }
 
-    /// Failures, at the span that failed first: no child of it did.
+    /// Failures, at the span that failed first: no child of it did. Of a service the operation that fails most, or all
+    /// together where each has too few calls to say anything.
     fn by_errors(&self, window: TimeWindow) -> BTreeMap<u32, Odd> {
         let mut failing: BTreeMap<u32, Odd> = BTreeMap::new();
+        let mut together: BTreeMap<u32, Failing<'_>> = BTreeMap::new();
         for watch in self.keys.iter().filter(|watch| watch.structure.calls >= LEAST_SAMPLES) {
             let n = watch.errors.ring.sum(window).n;
-            let k = watch.origins.ring.sum(window).n;
-            if k < 2 || n == 0 {
+            if n == 0 {
                 continue;
             }
+            let k = watch.origins.ring.sum(window).n;
             let Learnt { calls, .. } = watch.errors.learnt;
             let p = Learnt { calls, counted: watch.structure.origins as f64 }.share();
-            let z = deviation(k, n, p, watch.errors.spread.rho(p).min(0.01));
-            if z < SIGNIFICANT {
+            let rho = watch.errors.spread.rho(p).min(LARGEST_ERROR_RHO);
+            let all = together.entry(watch.service).or_default();
+            all.add(watch, k, n, p, rho);
+            let z = deviation(k, n, p, rho);
+            if k < LEAST_HITS || z < SIGNIFICANT {
                 continue;
             }
-            let score = ((k as f64 / n as f64 - p) / (1.0 - p)).clamp(0.0, 1.0).max(0.3) * (z / FULL).min(1.0);
+            let share = ((k as f64 / n as f64 - p) / (1.0 - p)).clamp(0.0, 1.0);
+            let score = share.max(FEW_FAILURES) * (z / FULL).min(1.0);
             let words = format!("{k} of {n} {} failed first here", watch.key.operation);
             let operation = Some(watch.key.operation.clone());
             failing.entry(watch.service).or_default().rise(Odd { score, new: false, words, operation });
+        }
+        for (service, all) in together {
+            let z = (all.k as f64 - all.expected) / all.variance.max(0.25).sqrt();
+            if let Some((_, most)) = all.most
+                && all.k >= LEAST_HITS
+                && z >= SIGNIFICANT
+            {
+                let score = FEW_FAILURES * (z / FULL).min(1.0);
+                let words = format!("{} of {} spans failed first here, most in {}", all.k, all.n, most.key.operation);
+                let operation = Some(most.key.operation.clone());
+                failing.entry(service).or_default().rise(Odd { score, new: false, words, operation });
+            }
         }
         failing
     }
@@ -312,10 +360,16 @@ impl Watch {
     /// Where traffic began to be far more or far less than usual.
     fn by_rates(&self, window: TimeWindow) -> BTreeMap<u32, Odd> {
         let mut told: BTreeMap<u32, Odd> = BTreeMap::new();
-        for (service, kind, key, n, expected) in self.rate_origins(window) {
-            let score = if kind == AlertKind::Silence { SILENT_SCORE } else { SURGE_SCORE };
-            let words = format!("{n} calls of {}, {expected:.0} expected", key.key.operation);
-            let operation = Some(key.key.operation.clone());
+        for origin in self.rate_origins(window) {
+            let RateOrigin { service, kind, key, n, expected, log10_chance, multiplies } = origin;
+            let full = if kind == AlertKind::Silence { SILENT_SCORE } else { SURGE_SCORE };
+            let score = full * (log10_chance / FULL_LOG10).min(1.0);
+            let (words, operation) = if multiplies {
+                (format!("asks {} {n} times for its requests, {expected:.0} expected", key.key.service), None)
+            } else {
+                let operation = key.key.operation.clone();
+                (format!("{n} calls of {operation}, {expected:.0} expected"), Some(operation))
+            };
             told.entry(service).or_default().rise(Odd { score, new: false, words, operation });
         }
         told

@@ -309,8 +309,8 @@ impl Book {
             }
             incident.closed = None;
             incident.last_seen = alerts.iter().map(|alert| alert.last_seen).max().unwrap_or(at);
-            let from = alerts.iter().map(|alert| alert.onset).min().unwrap_or(incident.onset);
-            let window = TimeWindow::new(from.max(at - LONGEST_EVIDENCE), at);
+            // From its begin, also of what has closed since: what fails after it is over says little.
+            let window = TimeWindow::new(incident.onset.max(at - LONGEST_EVIDENCE), at);
             incident.suspects = watch.suspects(window, &metrics.support(window));
             heed(&mut incident.suspects, &alerts);
             let culprit = incident.suspects.first().map(|suspect| Arc::clone(&suspect.service));

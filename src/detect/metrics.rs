@@ -9,10 +9,11 @@ use super::culprit::Support;
 
 /// A metric's own normal takes that many values.
 const LEAST_VALUES: usize = 8;
-/// Two days of one a minute: enough for the daily rhythm to be within what is normal.
+/// Two days, of one value a minute: enough for the daily rhythm to be within what is normal.
+pub const METRICS_LEARNT: Micros = Micros::from_secs(2 * 86_400);
 const MOST_VALUES: usize = 2_880;
 /// Values younger than that may belong to what is only now turning out to be abnormal.
-const YOUNG: Micros = Micros::from_secs(1_800);
+pub const METRICS_YOUNG: Micros = Micros::from_secs(1_800);
 /// A value that far from the median, in robust standard deviations (1.4826 × the median absolute deviation, Rousseeuw and
 /// Croux 1993), has left its normal.
 const FAR: f64 = 6.0;
@@ -61,7 +62,8 @@ impl Metrics {
             return;
         }
         gauge.recent.push_back((at, value, quiet));
-        while let Some((_, old, was_quiet)) = gauge.recent.front().copied().filter(|(then, ..)| at.since(*then) > YOUNG)
+        while let Some((_, old, was_quiet)) =
+            gauge.recent.front().copied().filter(|(then, ..)| at.since(*then) > METRICS_YOUNG)
         {
             gauge.recent.pop_front();
             if was_quiet {
@@ -101,14 +103,18 @@ impl Gauge {
         let values =
             self.recent.iter().filter(|(at, ..)| *at >= window.from && *at <= until).map(|(_, value, _)| *value);
         let value = values.max_by(f64::total_cmp)?;
+        let most = self.learnt.iter().copied().max_by(f64::total_cmp)?;
+        if value <= BEYOND * most || most <= 0.0 {
+            return None;
+        }
         let mut sorted: Vec<f64> = self.learnt.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
         let median = middle(&sorted);
-        let (least, most) = (*sorted.first()?, *sorted.last()?);
+        let least = *sorted.first()?;
         let mut away: Vec<f64> = sorted.iter().map(|v| (v - median).abs()).collect();
         away.sort_by(f64::total_cmp);
         let spread = (1.4826 * middle(&away)).max(JITTER * median.abs()).max(f64::MIN_POSITIVE);
-        if (value - median) / spread < FAR || value <= BEYOND * most || most <= 0.0 {
+        if (value - median) / spread < FAR {
             return None;
         }
         // Twice anything learnt is half of full support, four times is full.

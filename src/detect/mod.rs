@@ -24,7 +24,7 @@ mod why;
 pub use culprit::Support;
 pub use incidents::{Book, Change};
 pub use level::{ENOUGH_ON_LEVEL, LASTING};
-pub use metrics::{Metrics, is_resource};
+pub use metrics::{METRICS_LEARNT, METRICS_YOUNG, Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
 pub use quiet::Quiet;
 pub use rejudge::{Rejudged, rejudge};

@@ -4,8 +4,8 @@ use crate::baseline::{Generation, KeyBaseline, Spread};
 use crate::domain::{AlertKind, Arithmetic, HourOfWeek, Micros, Severity, TimeWindow, Timestamp, UtcHour};
 
 use super::chance;
-use super::subjects::{KeyWatch, SubjectId, TrackId};
-use super::test::{Finding, Force, Test};
+use super::subjects::{Group, KeyWatch, SubjectId, TrackId};
+use super::test::{Finding, Force, LEAST_SAMPLES, Test};
 use super::watch::Watch;
 
 /// A rate has a rhythm: before a day of it is known, nobody can say what is many or few.
@@ -23,6 +23,10 @@ const TOGETHER: f64 = 0.8;
 const TELLING: f64 = 8.0;
 /// By how much more a rate may vary that is guessed from other days: working days and weekends differ.
 const GUESS: f64 = 5.0;
+/// How many times the expected calls count as odd when it is asked where a surge began.
+const MULTIPLIED: f64 = 2.0;
+/// From that share on, the calls of an operation are visits.
+const MOSTLY: f64 = 0.5;
 /// log₁₀ of the chance below which an operation's calls count as odd when it is asked where it began.
 const UNLIKELY: f64 = -2.5;
 /// Fewer calls are no surge.
@@ -64,8 +68,52 @@ struct Calls {
     samples: u64,
     /// A wider level stands in for an hour of the week that was hardly watched.
     guessed: bool,
-    /// By window.
-    counted: Vec<(u64, f64)>,
+    counted: Vec<Counted>,
+}
+
+/// Calls of one window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    n: u64,
+    expected: f64,
+    /// The part of them that begins traces: visits.
+    visits: u64,
+    visits_expected: f64,
+}
+
+impl Counted {
+    fn add(&mut self, other: &Self) {
+        self.n += other.n;
+        self.expected += other.expected;
+        self.visits += other.visits;
+        self.visits_expected += other.visits_expected;
+    }
+
+    /// The part of the usual visits that came elsewhere, at most all: when few come, everybody has less to do, and nobody
+    /// is to blame for it.
+    fn visited_elsewhere(&self, all: &Self) -> f64 {
+        let expected = all.visits_expected - self.visits_expected;
+        if expected < TELLING { 1.0 } else { ((all.visits - self.visits) as f64 / expected).min(1.0) }
+    }
+}
+
+/// A service with which a surge or a silence began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RateOrigin<'a> {
+    pub service: u32,
+    pub kind: AlertKind,
+    pub key: &'a KeyWatch,
+    pub n: u64,
+    pub expected: f64,
+    pub log10_chance: f64,
+    /// Its callers ask no more than usual of it: it asks more of `key`'s service for each of their requests.
+    pub multiplies: bool,
+}
+
+impl RateOrigin<'_> {
+    fn distance(&self) -> f64 {
+        (self.n as f64 - self.expected).abs()
+    }
 }
 
 impl Watch {
@@ -79,95 +127,130 @@ impl Watch {
             .map(|service| {
                 let subject = SubjectId::Node(service);
                 let spread = self.groups.get(&subject).map(|group| group.calls).unwrap_or_default();
-                Calls { subject, spread, samples: 0, guessed: false, counted: vec![(0, 0.0); windows.len()] }
+                let counted = vec![Counted::default(); windows.len()];
+                Calls { subject, spread, samples: 0, guessed: false, counted }
             })
             .collect();
         let mut keys: Vec<Calls> = Vec::new();
+        let mut all = vec![Counted::default(); windows.len()];
         for (number, key) in self.keys.iter().enumerate().filter(|(_, key)| key.structure.is_entry()) {
             let Some(baseline) = key.durations.baseline() else { continue };
+            let visits = key.structure.roots as f64 / key.structure.calls.max(1) as f64;
             let mut guessed = false;
-            let counted: Vec<(u64, f64)> = windows
-                .iter()
-                .map(|window| {
-                    let mut expected = 0.0;
-                    for part in hours(*window) {
-                        let bucket = self.calendar.bucket(UtcHour::of(part.from));
-                        let (per_s, known) = rate(baseline, &self.generation, bucket);
-                        expected += per_s * part.length().0 as f64 / 1e6;
-                        guessed |= !known;
-                    }
-                    (key.errors.ring.sum(*window).n, expected)
-                })
-                .collect();
+            let count = |window: &TimeWindow| {
+                let n = key.errors.ring.sum(*window).n;
+                let (expected, guess) = self.expected_calls(baseline, *window);
+                guessed |= guess;
+                let begins = visits > MOSTLY;
+                Counted {
+                    n,
+                    expected,
+                    visits: if begins { n } else { 0 },
+                    visits_expected: if begins { expected } else { 0.0 },
+                }
+            };
+            let counted: Vec<Counted> = windows.iter().map(count).collect();
+            for (sum, part) in all.iter_mut().zip(&counted) {
+                sum.add(part);
+            }
             if let Some(service) = services.get_mut(key.service as usize) {
                 service.samples += key.samples;
                 service.guessed |= guessed;
-                for ((n, expected), (more, usual)) in service.counted.iter_mut().zip(&counted) {
-                    *n += more;
-                    *expected += usual;
+                for (sum, part) in service.counted.iter_mut().zip(&counted) {
+                    sum.add(part);
                 }
             }
             let subject = SubjectId::Key(number as u32);
             keys.push(Calls { subject, spread: key.calls, samples: key.samples, guessed, counted });
         }
-        let paused = (0..windows.len()).any(|at| {
-            let telling =
-                services.iter().filter_map(|s| s.counted.get(at)).filter(|(_, expected)| *expected >= TELLING);
-            let (all, low) = telling.fold((0u32, 0u32), |(all, low), (n, expected)| {
-                (all + 1, low + u32::from((*n as f64) < LOW * expected))
-            });
-            all >= 2 && f64::from(low) >= TOGETHER * f64::from(all)
-        });
-        for (at, window) in windows.iter().enumerate() {
+        for (at, (window, all)) in windows.iter().zip(&all).enumerate() {
+            let telling = services.iter().filter_map(|s| s.counted.get(at)).filter(|c| c.expected >= TELLING);
+            let (known, low) = telling
+                .fold((0u32, 0u32), |(known, low), c| (known + 1, low + u32::from((c.n as f64) < LOW * c.expected)));
+            let paused = known >= 2 && f64::from(low) >= TOGETHER * f64::from(known);
             for calls in services.iter().chain(&keys) {
-                calls.test(at, *window, test, paused, tell);
+                calls.test(at, *window, test, (!paused).then_some(all), tell);
             }
         }
     }
 
+    /// Calls expected in a window, and whether a wider level had to guess.
+    fn expected_calls(&self, baseline: &KeyBaseline, window: TimeWindow) -> (f64, bool) {
+        hours(window).fold((0.0, false), |(expected, guessed), part| {
+            let bucket = self.calendar.bucket(UtcHour::of(part.from));
+            let (per_s, known) = rate(baseline, &self.generation, bucket);
+            (expected + per_s * part.length().0 as f64 / 1e6, guessed || !known)
+        })
+    }
+
     /// Operations that are called far more, or far less, than usual in a window, where nothing is so in the services that
     /// call theirs: with them it began. By service the one that differs most, with what it got and what was expected.
-    pub(super) fn rate_origins(&self, window: TimeWindow) -> Vec<(u32, AlertKind, &KeyWatch, u64, f64)> {
+    pub(super) fn rate_origins(&self, window: TimeWindow) -> Vec<RateOrigin<'_>> {
         if self.generation.watched() < ENOUGH_HISTORY {
             return Vec::new();
         }
-        let mut odd: Vec<(u32, AlertKind, &KeyWatch, u64, f64)> = Vec::new();
-        for key in self.keys.iter().filter(|key| key.structure.is_entry()) {
-            let Some(baseline) = key.durations.baseline() else { continue };
-            let n = key.errors.ring.sum(window).n;
-            let mut expected = 0.0;
-            for part in hours(window) {
-                let bucket = self.calendar.bucket(UtcHour::of(part.from));
-                expected += rate(baseline, &self.generation, bucket).0 * part.length().0 as f64 / 1e6;
-            }
-            let dispersion = key.calls.dispersion();
-            let kind = if (n as f64) < LOW * expected && chance::log10_rate_at_most(n, expected, dispersion) < UNLIKELY
-            {
-                AlertKind::Silence
-            } else if n as f64 > 2.0 * expected && chance::log10_rate_at_least(n, expected, dispersion) < UNLIKELY {
-                AlertKind::Surge
-            } else {
-                continue;
-            };
-            odd.push((key.service, kind, key, n, expected));
-        }
-        let mut origins: Vec<(u32, AlertKind, &KeyWatch, u64, f64)> = Vec::new();
+        let odd = |key| self.odd_rate(key, window);
+        let odd: Vec<RateOrigin<'_>> =
+            self.keys.iter().filter(|key| key.structure.is_entry()).filter_map(odd).collect();
+        let mut origins: Vec<RateOrigin<'_>> = Vec::new();
         for candidate in &odd {
-            let (service, kind, _, n, expected) = *candidate;
-            let caller_is_odd = odd.iter().any(|(caller, other, ..)| {
-                *other == kind && *caller != service && self.calls.contains(&(*caller, service))
+            let caller_is_odd = odd.iter().any(|other| {
+                other.kind == candidate.kind
+                    && other.service != candidate.service
+                    && self.calls.contains(&(other.service, candidate.service))
             });
             if caller_is_odd {
                 continue;
             }
-            let distance = |n: u64, expected: f64| (n as f64 - expected).abs();
-            match origins.iter_mut().find(|(known, known_kind, ..)| *known == service && *known_kind == kind) {
-                Some(known) if distance(known.3, known.4) < distance(n, expected) => *known = *candidate,
+            let candidate = self.multiplier(candidate, window).unwrap_or(*candidate);
+            let same = |known: &&mut RateOrigin<'_>| known.service == candidate.service && known.kind == candidate.kind;
+            match origins.iter_mut().find(same) {
+                Some(known) if known.distance() < candidate.distance() => *known = candidate,
                 Some(_) => {}
-                None => origins.push(*candidate),
+                None => origins.push(candidate),
             }
         }
         origins
+    }
+
+    fn odd_rate<'a>(&self, key: &'a KeyWatch, window: TimeWindow) -> Option<RateOrigin<'a>> {
+        let n = key.errors.ring.sum(window).n;
+        let (expected, _) = self.expected_calls(key.durations.baseline()?, window);
+        let dispersion = key.calls.dispersion();
+        let (kind, log10_chance) = if (n as f64) < LOW * expected {
+            (AlertKind::Silence, chance::log10_rate_at_most(n, expected, dispersion))
+        } else if n as f64 > MULTIPLIED * expected {
+            (AlertKind::Surge, chance::log10_rate_at_least(n, expected, dispersion))
+        } else {
+            return None;
+        };
+        let origin = RateOrigin { service: key.service, kind, key, n, expected, log10_chance, multiplies: false };
+        (log10_chance < UNLIKELY).then_some(origin)
+    }
+
+    /// The service behind a surge that asks far more of the surging one than it did for as many requests: it repeats itself.
+    fn multiplier<'a>(&self, surge: &RateOrigin<'a>, window: TimeWindow) -> Option<RateOrigin<'a>> {
+        if surge.kind != AlertKind::Surge {
+            return None;
+        }
+        let requests = |service: u32| {
+            let entries = self.keys.iter().filter(move |key| key.service == service && key.structure.is_entry());
+            entries.fold((0u64, 0u64), |(n, samples), key| (n + key.errors.ring.sum(window).n, samples + key.samples))
+        };
+        let asked = |(subject, group): (&SubjectId, &Group)| {
+            let SubjectId::Edge(caller, callee) = *subject else { return None };
+            if callee != surge.service || group.samples < LEAST_SAMPLES {
+                return None;
+            }
+            let (requests, learnt) = requests(caller);
+            let n = group.own.ring.sum(window).n;
+            let expected = requests as f64 * group.samples as f64 / learnt.max(1) as f64;
+            let log10_chance = chance::log10_rate_at_least(n, expected, surge.key.calls.dispersion());
+            let multiplied = n as f64 > MULTIPLIED * expected && log10_chance < UNLIKELY;
+            let origin = RateOrigin { service: caller, n, expected, log10_chance, multiplies: true, ..*surge };
+            multiplied.then_some(origin)
+        };
+        self.groups.iter().filter_map(asked).max_by(|a, b| a.distance().total_cmp(&b.distance()))
     }
 
     /// Tests what comes at its times of the day, every day.
@@ -259,12 +342,17 @@ fn hours(window: TimeWindow) -> impl Iterator<Item = TimeWindow> {
 }
 
 impl Calls {
-    fn test(&self, at: usize, window: TimeWindow, test: &Test, paused: bool, tell: &mut dyn FnMut(Finding)) {
-        let Some((n, expected)) = self.counted.get(at).copied() else { return };
+    /// `all` are everybody's calls; `None` while everybody pauses.
+    fn test(&self, at: usize, window: TimeWindow, test: &Test, all: Option<&Counted>, tell: &mut dyn FnMut(Finding)) {
+        let Some(counted) = self.counted.get(at) else { return };
+        let Counted { n, mut expected, .. } = *counted;
         let dispersion = self.spread.dispersion() * if self.guessed { GUESS } else { 1.0 };
         let (kind, severity, log10_chance) = if n as f64 > SURGE * expected && n >= LEAST_SURGE && expected > 0.0 {
             (AlertKind::Surge, Severity::Sev2, chance::log10_rate_at_least(n, expected, dispersion))
-        } else if (n as f64) < SILENCE * expected && !paused {
+        } else if let Some(all) = all
+            && (n as f64) < SILENCE * expected * counted.visited_elsewhere(all)
+        {
+            expected *= counted.visited_elsewhere(all);
             (AlertKind::Silence, Severity::Sev1, chance::log10_rate_at_most(n, expected, dispersion))
         } else {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::baseline::{ChildSet, KeyStructure, MOST_SHAPES, Spread};
+use crate::baseline::{ChildSet, KeyStructure, MOST_SHAPES, UNKNOWN_RHO};
 use crate::domain::{AlertKind, Severity, SpanKey, Timestamp};
 
 use super::ring::{Counts, Ring};
@@ -107,7 +107,7 @@ impl Shapes {
                     continue;
                 }
                 let severity = if share >= 0.5 { Severity::Sev2 } else { Severity::Sev3 };
-                let arithmetic = test.counted(window, (n, k), p, &Spread::default(), self.calls);
+                let arithmetic = test.counted(window, (n, k), p, UNKNOWN_RHO, self.calls);
                 let Some(finding) = test.weigh(TrackId { subject, kind: *kind }, severity, arithmetic) else {
                     continue;
                 };

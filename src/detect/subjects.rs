@@ -238,10 +238,15 @@ impl KeyWatch {
 
     /// Its spans by whose time they are: the calls of each service it waits for, and its own.
     pub fn series(&self) -> impl Iterator<Item = (SubjectId, u64)> + '_ {
-        let own = if self.is_parent { &self.selves } else { &self.durations };
+        let own = match () {
+            () if self.is_parent => self.selves.samples(),
+            () if self.edges.is_empty() => self.durations.samples(),
+            // All its time is spent waiting for others.
+            () => 0,
+        };
         let edges =
             self.edges.iter().map(|(callee, series)| (SubjectId::Edge(self.service, *callee), series.samples()));
-        edges.chain([(SubjectId::Node(self.service), own.samples())])
+        edges.chain([(SubjectId::Node(self.service), own)])
     }
 
     /// Forgets how long its calls took.

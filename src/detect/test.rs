@@ -1,6 +1,6 @@
 //! The alert test of one subject: what its windows hold, and what stands between that and an alert.
 
-use crate::baseline::Spread;
+use crate::baseline::{KeyStructure, MOST_MESSAGES, UNKNOWN_RHO};
 use crate::domain::{AlertKind, Arithmetic, Micros, Obstacle, Severity, Tested, TimeWindow, Timestamp};
 
 use super::chance;
@@ -81,9 +81,9 @@ impl Test {
         })
     }
 
-    /// The numbers of `k` of `n` calls that counted, where the share `p` does as a rule, known from `samples` calls.
-    pub fn counted(&self, window: TimeWindow, (n, k): (u64, u64), p: f64, spread: &Spread, samples: u64) -> Arithmetic {
-        let rho = spread.rho(p);
+    /// The numbers of `k` of `n` calls that counted, where the share `p` does as a rule, known from `samples` calls, and
+    /// resembling each other by `rho`.
+    pub fn counted(&self, window: TimeWindow, (n, k): (u64, u64), p: f64, rho: f64, samples: u64) -> Arithmetic {
         Arithmetic {
             window,
             n,
@@ -159,11 +159,10 @@ impl Test {
             let (n, k) = (counts.n, counts.k.first().copied().unwrap_or(0));
             let share = k as f64 / n.max(1) as f64;
             let excess = share - p;
-            let spread = if in_full || k >= LEAST_ERRORS { Some(&track.spread) } else { None };
-            let arithmetic = spread.map_or_else(
-                || Arithmetic { log10_chance: 0.0, ..self.counted(window, (n, 0), p, &track.spread, samples) },
-                |spread| self.counted(window, (n, k), p, spread, samples),
-            );
+            let rho = track.spread.rho(p);
+            // The chance of too few is 1 without a sum.
+            let told = if in_full || k >= LEAST_ERRORS { k } else { 0 };
+            let arithmetic = Arithmetic { k, ..self.counted(window, (n, told), p, rho, samples) };
             ERROR_LIMITS.into_iter().map(move |(severity, needs)| {
                 let enough = excess >= needs || severity == Severity::Sev3 && share >= ERRORS_TIMES * p;
                 let lacking = match () {
@@ -258,7 +257,7 @@ impl Test {
             if k < LEAST_HITS || k as f64 / counts.n.max(1) as f64 - p < LEAST_EXCESS {
                 continue;
             }
-            let arithmetic = self.counted(window, (counts.n, k), p, &Spread::default(), samples);
+            let arithmetic = self.counted(window, (counts.n, k), p, UNKNOWN_RHO, samples);
             let id = TrackId { subject, kind: AlertKind::BrokenContext };
             if let Some(finding) = self.weigh(id, Severity::Sev3, arithmetic) {
                 tell(Finding { onset: onset(&track.ring, window), ..finding });
@@ -267,20 +266,23 @@ impl Test {
     }
 
     pub fn messages(&self, subject: SubjectId, key: &KeyWatch, tell: &mut dyn FnMut(Finding)) {
-        let calls = key.structure.calls;
-        if calls < LEAST_SAMPLES {
+        let KeyStructure { calls, ref messages, .. } = key.structure;
+        // Where no more are kept, what is not among them may be known.
+        if calls < LEAST_SAMPLES || messages.len() >= MOST_MESSAGES {
             return;
         }
-        // A message that none of N calls ever gave: at most one in N by the rule of succession, each by itself.
-        let p = 0.5 / (calls as f64 + 1.0);
+        // Each of the messages of N calls was new once, and the next may be: a system that words each failure anew is not
+        // news each time (Good 1953). What is new comes in bursts as failures do.
+        let p = (messages.len() as f64 + 0.5) / (calls as f64 + 1.0);
+        let rho = key.errors.spread.rho(key.errors.learnt.share());
         for (message, ring) in &key.messages {
             for window in self.windows() {
                 let k = ring.sum(window).n;
-                if k < LEAST_HITS {
+                if k < LEAST_ERRORS {
                     continue;
                 }
                 let n = key.errors.ring.sum(window).n.max(k);
-                let arithmetic = self.counted(window, (n, k), p, &Spread::default(), calls);
+                let arithmetic = self.counted(window, (n, k), p, rho, calls);
                 let id = TrackId { subject, kind: AlertKind::NewMessage };
                 if let Some(finding) = self.weigh(id, Severity::Sev3, arithmetic) {
                     tell(Finding { onset: onset(ring, window), detail: message.to_string(), ..finding });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::baseline::{Facet, Generation, Spread};
+use crate::baseline::{Facet, Generation, UNKNOWN_RHO};
 use crate::domain::{AlertKind, Calendar, HourOfWeek, Micros, Severity, SpanKey, Subject, TimeWindow, Timestamp};
 
 use super::observation::{Observed, Place};
@@ -36,6 +36,8 @@ pub struct Watch {
     pub(super) groups: BTreeMap<SubjectId, Group>,
     /// Who calls whom, as seen.
     pub(super) calls: BTreeSet<(u32, u32)>,
+    /// Who called whom in history: a call that only a fault makes says nothing of what depends on what.
+    pub(super) learnt_calls: BTreeSet<(u32, u32)>,
     pub(super) paths: Paths,
     pub(super) generation: Arc<Generation>,
     /// Windows begin here at the earliest: before lies a gap.
@@ -58,6 +60,7 @@ impl Watch {
             services: Vec::new(),
             groups: BTreeMap::new(),
             calls: BTreeSet::new(),
+            learnt_calls: BTreeSet::new(),
             paths: Paths::default(),
             generation: Arc::default(),
             since: None,
@@ -86,14 +89,16 @@ impl Watch {
         for key in &mut self.keys {
             key.use_generation(generation, &self.services);
         }
+        self.learnt_calls.clear();
         for watch in &self.keys {
             let elsewhere = |child: &&SpanKey| child.service != watch.key.service;
             for child in watch.structure.shapes.keys().flatten().filter(elsewhere) {
                 if let Some(callee) = service_number(&self.services, &child.service) {
-                    self.calls.insert((watch.service, callee));
+                    self.learnt_calls.insert((watch.service, callee));
                 }
             }
         }
+        self.calls.extend(&self.learnt_calls);
         self.weigh_groups();
     }
 
@@ -261,7 +266,7 @@ impl Watch {
             }
             let calls = key.structure.calls;
             let p = (key.structure.rootless as f64 + 0.5) / (calls as f64 + 1.0);
-            let arithmetic = test.counted(window, (n, k), p, &Spread::default(), calls);
+            let arithmetic = test.counted(window, (n, k), p, UNKNOWN_RHO, calls);
             let track = TrackId { subject: SubjectId::Node(key.service), kind: AlertKind::InFlight };
             let Some(finding) = test.weigh(track, Severity::Sev2, arithmetic).filter(Finding::raises) else {
                 continue;

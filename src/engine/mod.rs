@@ -93,7 +93,7 @@ pub struct MetricReading {
     pub at: Timestamp,
     /// Finite.
     pub value: f64,
-    /// It comes from a time that is known to be normal.
+    /// It comes from a time that is taken for normal, unless something is known to have been wrong then.
     pub normal: bool,
 }
 
@@ -740,7 +740,9 @@ impl Engine {
         let quiet = self.book.is_quiet();
         for MetricReading { service, name, at, value, normal } in readings {
             if *normal {
-                self.metrics.learn(service, name, *value);
+                if !self.hygiene.covers(*at) {
+                    self.metrics.learn(service, name, *value);
+                }
             } else {
                 self.metrics.take(service, name, *at, *value, quiet);
             }

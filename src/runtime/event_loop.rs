@@ -43,6 +43,7 @@ enum Woken {
     Signal(Signal),
     Input(Option<io::Result<Event>>),
     Updated(Option<Update>),
+    Remarked(String),
     MonitorEnded(Result<(), String>),
     FrameOut,
     Due,
@@ -92,6 +93,7 @@ pub async fn run<S: Screen>(
             Some(signal) = signals.next() => Woken::Signal(signal),
             event = input.next() => Woken::Input(event),
             () = screen.freed(), if stale && !free => Woken::FrameOut,
+            remark = screen.remark() => Woken::Remarked(remark),
             update = wires.updates.recv(), if updates_open => Woken::Updated(update),
             ended = monitor_end(&mut wires.ended), if wires.ended.is_some() => Woken::MonitorEnded(ended),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Woken::Due,
@@ -107,6 +109,7 @@ pub async fn run<S: Screen>(
             Woken::Input(Some(Ok(event))) => batch.input(event),
             Woken::Input(_) => return Ok(Exit::HungUp),
             Woken::Updated(Some(update)) => batch.messages.push(Msg::UpdateArrived(update)),
+            Woken::Remarked(text) => batch.messages.push(Msg::Told(text)),
             Woken::Updated(None) => updates_open = false,
             Woken::MonitorEnded(ended) => {
                 wires.ended = None;
@@ -143,6 +146,10 @@ pub async fn run<S: Screen>(
                 match effect {
                     Effect::Quit => return Ok(Exit::Quit),
                     Effect::Send(kind) => send(wires, &mut next_command, kind),
+                    Effect::Copy(clip) => {
+                        screen.copy(&clip);
+                        shown.revision = None;
+                    }
                     Effect::Redraw => {
                         screen.fit(None)?;
                         shown.revision = None;

@@ -3,6 +3,7 @@
 //! Nothing here knows telemetry. The loop is generic over its screen and its input, so tests run the loop itself, not an
 //! imitation of it.
 
+mod clipboard;
 mod clock;
 mod event_loop;
 mod keys;
@@ -13,6 +14,7 @@ mod session;
 mod signals;
 mod tty;
 
+pub use clipboard::Clipboard;
 pub use clock::now;
 pub use event_loop::{Exit, run};
 pub use keys::{message_of, translate};

@@ -11,10 +11,11 @@ use ratatui::layout::Rect;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::signal;
 
+use super::clipboard::Clipboard;
 use super::outlet::Outlet;
 use super::tty::{self, Tty};
 use super::{RuntimeError, signals};
-use crate::app::App;
+use crate::app::{App, Clip};
 use crate::domain::Timestamp;
 use crate::ui::{self, Look};
 
@@ -27,6 +28,10 @@ pub trait Screen {
     /// The shortest pause to leave before the next frame.
     fn rest(&self) -> Duration;
     fn draw(&mut self, app: &App, look: Look, now: Timestamp) -> io::Result<()>;
+    /// Puts text into the person's clipboard with the next frame, or by other means and without waiting.
+    fn copy(&mut self, clip: &Clip);
+    /// Returns when there is something to tell of what became of a copy.
+    fn remark(&self) -> impl Future<Output = String>;
     /// Takes a new size, or forgets what the terminal shows; either way the next frame paints every cell.
     fn fit(&mut self, size: Option<(u16, u16)>) -> io::Result<()>;
     /// Takes the terminal over again, after the shell had it.
@@ -62,6 +67,7 @@ pub struct TtyScreen {
     terminal: Terminal<CrosstermBackend<Pending>>,
     pending: Pending,
     outlet: Outlet,
+    clipboard: Clipboard,
     tty: Tty,
 }
 
@@ -73,7 +79,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 impl TtyScreen {
     /// Takes the terminal over: raw mode, alternate screen, bracketed paste, hidden cursor.
-    pub fn open() -> Result<Self, RuntimeError> {
+    pub fn open(clipboard: Clipboard) -> Result<Self, RuntimeError> {
         // Whether there is colour is the look's business; crossterm's own reading of NO_COLOR destroys bold and reverse.
         crossterm::style::force_color_output(true);
         let tty = Tty::open()?;
@@ -81,7 +87,7 @@ impl TtyScreen {
         let outlet = Outlet::start(tty.writer()?)?;
         tty.take()?;
         let terminal = Terminal::new(CrosstermBackend::new(pending.clone()))?;
-        Ok(Self { terminal, pending, outlet, tty })
+        Ok(Self { terminal, pending, outlet, clipboard, tty })
     }
 
     #[must_use]
@@ -89,9 +95,17 @@ impl TtyScreen {
         self.tty.size()
     }
 
-    /// Lets the last frame out, within reason, and gives the terminal back.
+    /// Lets the last frame and the last copy out, within reason, and gives the terminal back.
     pub async fn leave(&mut self) {
-        if tokio::time::timeout(PATIENCE, self.outlet.freed()).await.is_err() {
+        let out = async {
+            self.clipboard.settled().await;
+            self.outlet.freed().await;
+            let waiting = self.clipboard.take();
+            if !waiting.is_empty() && self.outlet.give(waiting).is_ok() {
+                self.outlet.freed().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, out).await.is_err() {
             self.tty.discard_output();
         }
         tty::give_back();
@@ -112,11 +126,24 @@ impl Screen for TtyScreen {
     }
 
     fn draw(&mut self, app: &App, look: Look, now: Timestamp) -> io::Result<()> {
-        self.pending.with(|pending| pending.extend_from_slice(BEGIN));
+        // What is copied goes before the frame, in the same write: no frame is under way and none is torn.
+        let copied = self.clipboard.take();
+        self.pending.with(|pending| {
+            pending.extend_from_slice(&copied);
+            pending.extend_from_slice(BEGIN);
+        });
         self.terminal.draw(|frame| ui::draw(frame, app, look, now))?;
         let mut bytes = self.pending.with(std::mem::take);
         bytes.extend_from_slice(END);
         self.outlet.give(bytes)
+    }
+
+    fn copy(&mut self, clip: &Clip) {
+        self.clipboard.copy(clip);
+    }
+
+    fn remark(&self) -> impl Future<Output = String> {
+        self.clipboard.remark()
     }
 
     fn fit(&mut self, size: Option<(u16, u16)>) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crossterm::event::EventStream;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::{Exit, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, run, tty};
+use super::{Clipboard, Exit, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, run, tty};
 use crate::app::App;
 use crate::messages::{Command, CommandId, CommandKind, Update};
 use crate::ui;
@@ -75,12 +75,14 @@ impl Ending {
 /// Without a terminal, when `start` fails, or when the terminal breaks; the screen is restored in every case.
 pub async fn full_screen<E: From<RuntimeError>>(
     settings: &ui::Settings,
+    trace_pages: Option<String>,
     start: impl FnOnce() -> Result<Wires, E>,
 ) -> Result<Ending, E> {
-    let mut screen = TtyScreen::open()?;
+    let env = |name: &str| std::env::var(name).ok();
+    let mut screen = TtyScreen::open(Clipboard::behind(&env))?;
     let signals = Signals::listen().map_err(RuntimeError::from)?;
-    let look = choose_look(settings, &|name| std::env::var(name).ok());
-    let mut app = App::new(screen.size()).with_severity_filter(settings.least_severity());
+    let look = choose_look(settings, &env);
+    let mut app = App::new(screen.size()).with_severity_filter(settings.least_severity()).with_trace_pages(trace_pages);
     screen.draw(&app, look, now()).map_err(RuntimeError::from)?;
     let mut wires = match start() {
         Ok(wires) => wires,
@@ -95,6 +97,8 @@ pub async fn full_screen<E: From<RuntimeError>>(
     let closed = wires.close().await;
     // The person's work is safe before a terminal error is told.
     let exit = ended?;
+    // The last lines tell what is, not what was looked at.
+    app.thaw(now());
     let troubles = closed.err().into_iter().chain(tty::remembered_panics()).collect();
     Ok(Ending { exit, summary: app.summary(now()), troubles })
 }

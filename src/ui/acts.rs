@@ -55,11 +55,6 @@ impl Columns {
     }
 }
 
-fn foot(pen: &mut Pen<'_>, app: &App, screen: Area) {
-    let bottom = screen.height;
-    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
-}
-
 fn head(pen: &mut Pen<'_>, screen: Area, title: &str, remark: &str) {
     let end = pen.put_start(screen.x + 1, screen.y, screen.width.saturating_sub(2), title, pen.theme.title(true));
     let left = (screen.x + screen.width).saturating_sub(end + 3);
@@ -69,6 +64,7 @@ fn head(pen: &mut Pen<'_>, screen: Area, title: &str, remark: &str) {
 }
 
 pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ActsCursor, screen: Area, now: Timestamp) {
+    let shown = app.shown_at(now);
     if let Some(view) = &cursor.ending {
         return ending(pen, app, view, screen, now);
     }
@@ -90,7 +86,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ActsCursor, screen: Area, now
     let columns = Columns::of(screen.width);
     if rows.is_empty() {
         super::note(pen, screen.below(2), nothing(app, cursor.page));
-        return foot(pen, app, screen);
+        return footer::below(pen, app, screen, now);
     }
     if let Some(line) = layout.heads {
         heads(pen, cursor.page, &columns, line);
@@ -103,25 +99,25 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ActsCursor, screen: Area, now
         match row {
             ActRow::Held(id) => {
                 if let Some(view) = app.held(*id) {
-                    held(pen, view, &columns, line, now);
+                    held(pen, view, &columns, line, shown);
                 }
             }
             ActRow::Maintenance(place) => {
                 if let Some(view) = app.maintenance(*place) {
-                    maintenance(pen, view, &columns, line, now);
+                    maintenance(pen, view, &columns, line, shown);
                 }
             }
             ActRow::Noise(subject, kind) => {
                 if let Some(row) = app.noise(subject, *kind) {
-                    noise(pen, row, &columns, line, now);
+                    noise(pen, row, &columns, line, shown);
                 }
             }
         }
     }
     if let (Some(area), Some(row)) = (layout.detail, at.and_then(|at| rows.get(at))) {
-        detail(pen, app, row, area, now);
+        detail(pen, app, row, area, shown);
     }
-    foot(pen, app, screen);
+    footer::below(pen, app, screen, now);
 }
 
 fn nothing(app: &App, page: ActsPage) -> &'static str {
@@ -221,15 +217,7 @@ fn noise(pen: &mut Pen<'_>, row: &NoiseRow, columns: &Columns, line: Area, now: 
 
 fn detail(pen: &mut Pen<'_>, app: &App, row: &ActRow, area: Area, now: Timestamp) {
     pen.rule(area.line(0), "", pen.theme.quiet(), "", pen.theme.quiet());
-    let lines = match row {
-        ActRow::Held(id) => app.held(*id).map(|view| {
-            let title = std::iter::once(acts::held_title(view));
-            title.chain(acts::held_lines(view, now)).collect()
-        }),
-        ActRow::Maintenance(place) => app.maintenance(*place).map(|view| acts::maintenance_lines(view, now)),
-        ActRow::Noise(subject, kind) => app.noise(subject, *kind).map(acts::noise_lines),
-    };
-    let lines: Vec<String> = lines.unwrap_or_default();
+    let lines = app.act_lines(row, now);
     for (line, text) in lines.iter().take(usize::from(area.height.saturating_sub(1))).enumerate() {
         let line = area.line(line as u16 + 1);
         pen.put_start(line.x + 1, line.y, line.width.saturating_sub(2), text, Style::new());
@@ -243,8 +231,8 @@ fn ending(pen: &mut Pen<'_>, app: &App, view: &HeldView, screen: Area, now: Time
     let (width, height) = why::room((screen.width, screen.height));
     let body = screen.below(2).top(u16::try_from(height).unwrap_or(u16::MAX));
     let body = Area { x: body.x + 1, width: screen.width.saturating_sub(2), ..body };
-    analysis::text(pen, &acts::ending_lines(view, width, now), body);
-    foot(pen, app, screen);
+    analysis::text(pen, &acts::ending_lines(view, width, app.shown_at(now)), body);
+    footer::below(pen, app, screen, now);
 }
 
 /// What is being typed, over the whole screen.
@@ -275,5 +263,5 @@ pub fn form(pen: &mut Pen<'_>, app: &App, form: &ActForm, screen: Area, now: Tim
     let body = body.top(body.height.saturating_sub(footer));
     let body = Area { x: body.x + 1, width: room, ..body };
     analysis::text(pen, &acts::form_lines(app, form, usize::from(room), now), body);
-    foot(pen, app, screen);
+    footer::below(pen, app, screen, now);
 }

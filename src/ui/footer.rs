@@ -7,15 +7,27 @@ use crate::app::acts::{ActsPage, FormOf};
 use crate::app::keymap::{Action, Binding, PANES, TABLE};
 use crate::app::layout::Area;
 use crate::app::level::LevelQuestion;
-use crate::app::{App, LevelCursor, LineInput, wording};
+use crate::app::{App, LevelCursor, LineInput, wording, wrap};
+use crate::domain::{Severity, Timestamp};
 use crate::messages::RecalculationState;
 
-pub fn draw(pen: &mut Pen<'_>, app: &App, rule: Option<Area>, keys: Area) {
+/// The rule and the keys at the bottom of a view that has no layout of its own.
+pub fn below(pen: &mut Pen<'_>, app: &App, screen: Area, now: Timestamp) {
+    let rule = has_rule(screen).then(|| screen.line(screen.height - 2));
+    draw(pen, app, rule, screen.line(screen.height.saturating_sub(1)), now);
+}
+
+const fn has_rule(screen: Area) -> bool {
+    screen.height >= 12
+}
+
+pub fn draw(pen: &mut Pen<'_>, app: &App, rule: Option<Area>, keys: Area, now: Timestamp) {
     let quiet = pen.theme.quiet();
     let typing_error = app.view.typing.as_ref().and_then(|typing| typing.error.as_deref());
     let (message, style) = match (typing_error, &app.view.message) {
         (Some(error), _) => (error, pen.theme.trouble()),
         (None, Some(message)) if message.trouble => (message.text.as_str(), pen.theme.trouble()),
+        (None, Some(_)) if spilled(pen, app, keys.width, rule.is_some()).is_some() => ("", quiet),
         (None, Some(message)) => (message.text.as_str(), Style::new()),
         (None, None) => ("", quiet),
     };
@@ -25,21 +37,58 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, rule: Option<Area>, keys: Area) {
         }
         _ => String::new(),
     };
-    match rule {
-        Some(rule) => pen.rule(rule, message, style, &progress, Style::new()),
-        // Where there is no rule, a message takes the place of the keys until it was read.
-        None if !message.is_empty() && app.view.typing.is_none() => {
-            pen.put_start(keys.x + 1, keys.y, keys.width.saturating_sub(2), message, style);
-            return;
-        }
-        None => {}
-    }
+    let badge = app.badge(now);
+    let badge_style = match &badge {
+        Some(badge) if badge.urgent => pen.theme.severity(Severity::Sev1),
+        _ => pen.theme.here(),
+    };
     let mut line = keys;
+    match (rule, badge) {
+        (Some(rule), None) => pen.rule(rule, message, style, &progress, Style::new()),
+        (Some(rule), Some(badge)) => {
+            let text = if rule.width < 60 { &badge.short } else { &badge.text };
+            pen.rule(rule, "", quiet, text, badge_style);
+            // The rest of the rule is written over the start of that one.
+            let left = rule.width.saturating_sub(pen.width(text) + 4);
+            pen.rule(Area { width: left, ..rule }, message, style, &progress, Style::new());
+        }
+        (None, Some(badge)) => {
+            let end = pen.put(keys.x + 1, keys.y, keys.width.saturating_sub(1), &badge.short, badge_style);
+            line = Area { x: end + 1, width: (keys.x + keys.width).saturating_sub(end + 1), ..keys };
+        }
+        (None, None) => {}
+    }
+    // Where there is no rule, a message takes the place of the keys until it was read.
+    if rule.is_none() && !message.is_empty() && app.view.typing.is_none() {
+        pen.put_start(line.x + 1, line.y, line.width.saturating_sub(2), message, style);
+        return;
+    }
     if let Some(typing) = &app.view.typing {
-        let taken = filter_line(pen, app, &typing.line, keys);
+        let taken = filter_line(pen, app, &typing.line, line);
         line = Area { x: taken, width: (keys.x + keys.width).saturating_sub(taken), ..keys };
     }
     draw_keys(pen, app, line);
+}
+
+/// A message of which all is to be read, as lines above the rule or the keys: where their own line is too short for it.
+pub fn spill(pen: &mut Pen<'_>, app: &App, screen: Area) {
+    let Some(lines) = spilled(pen, app, screen.width, has_rule(screen)) else { return };
+    let below = if has_rule(screen) { 2 } else { 1 };
+    let first = screen.height.saturating_sub(below + u16::try_from(lines.len()).unwrap_or(u16::MAX));
+    let blank = " ".repeat(usize::from(screen.width));
+    for (row, text) in (first..).zip(lines) {
+        let line = screen.line(row);
+        pen.put(line.x, line.y, line.width, &blank, Style::new());
+        pen.tint(line, pen.theme.plain());
+        pen.put(line.x + 1, line.y, line.width.saturating_sub(2), &text, Style::new());
+    }
+}
+
+fn spilled(pen: &Pen<'_>, app: &App, width: u16, rule: bool) -> Option<Vec<String>> {
+    let message = app.view.message.as_ref().filter(|message| message.whole && app.view.typing.is_none())?;
+    let room = width.saturating_sub(if rule { 8 } else { 2 });
+    (app.is_frozen() || pen.width(&message.text) > room)
+        .then(|| wrap(&message.text, usize::from(width.saturating_sub(2)), 0))
 }
 
 fn filter_line(pen: &mut Pen<'_>, app: &App, line: &LineInput, keys: Area) -> u16 {
@@ -85,6 +134,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
         .map(|(row, word)| {
             let word = match (row.action, &question) {
                 (Action::Leave, _) if !PANES.contains(&place) => "back",
+                (Action::Freeze, _) if app.is_frozen() => "go on",
                 (Action::Undo, _) => undoable.unwrap_or(word),
                 (Action::SubmitForm, _) => match app.view.act_form.as_ref().map(|form| &form.what) {
                     Some(FormOf::Silence) => "silence",
@@ -97,7 +147,14 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
                 },
                 _ => word,
             };
-            (row.short_label(), word, matches!(row.action, Action::OpenHelp | Action::Leave))
+            let first = match row.action {
+                Action::OpenHelp | Action::Leave => true,
+                Action::Freeze => app.is_frozen(),
+                // A narrow line says rather what can be done here.
+                Action::OpenPalette => line.width >= 60,
+                _ => false,
+            };
+            (row.short_label(), word, first)
         })
         .collect();
     let length = |(keys, word, _): &(String, &str, bool)| pen.width(keys) + 1 + pen.width(word) + 2;

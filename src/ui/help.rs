@@ -6,8 +6,9 @@ use super::footer;
 use super::pen::Pen;
 use crate::app::layout::Area;
 use crate::app::{App, HelpView, help};
+use crate::domain::Timestamp;
 
-pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area) {
+pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area, now: Timestamp) {
     let quiet = pen.theme.quiet();
     let title = format!("Help for {}", view.place.name());
     let mut x = pen.put(screen.x + 1, screen.y, screen.width.saturating_sub(2), &title, pen.theme.title(true)) + 3;
@@ -39,6 +40,5 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area) {
             }
         }
     }
-    let bottom = screen.height;
-    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
+    footer::below(pen, app, screen, now);
 }

@@ -4,8 +4,9 @@ use super::pen::Pen;
 use super::{analysis, footer};
 use crate::app::layout::Area;
 use crate::app::{App, LevelCursor, level, why};
+use crate::domain::Timestamp;
 
-pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &LevelCursor, screen: Area) {
+pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &LevelCursor, screen: Area, now: Timestamp) {
     let (title, remark) = level::title(app, cursor);
     let room = screen.width.saturating_sub(2);
     let end = pen.put_start(screen.x + 1, screen.y, room, &title, pen.theme.title(true));
@@ -21,6 +22,5 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &LevelCursor, screen: Area) {
     let body = screen.below(2).top(u16::try_from(height).unwrap_or(u16::MAX));
     let body = Area { x: body.x + 1, width: room, ..body };
     analysis::text(pen, &lines[cursor.offset.min(last)..], body);
-    let bottom = screen.height;
-    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
+    footer::below(pen, app, screen, now);
 }

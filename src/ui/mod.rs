@@ -10,6 +10,7 @@ mod glyphs;
 mod header;
 mod help;
 mod level;
+mod palette;
 mod pen;
 mod services;
 mod settings;
@@ -42,9 +43,11 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
     let pen = &mut Pen::new(frame.buffer_mut(), look.unicode, Theme::new(look.color));
     let layout = Layout::of(size, app.view.focus);
     if layout.shape == Shape::Tiny {
-        tiny(pen, app, layout.screen);
+        tiny(pen, app, layout.screen, now);
     } else if let Some(view) = &app.view.help {
-        help::draw(pen, app, view, layout.screen);
+        help::draw(pen, app, view, layout.screen, now);
+    } else if let Some(view) = &app.view.palette {
+        palette::draw(pen, app, view, layout.screen, now);
     } else if let Some(form) = &app.view.act_form {
         acts::form(pen, app, form, layout.screen, now);
     } else if let Some(cursor) = &app.view.trace {
@@ -52,15 +55,20 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
     } else if let Some(cursor) = &app.view.acts {
         acts::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(cursor) = &app.view.level {
-        level::draw(pen, app, cursor, layout.screen);
+        level::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(cursor) = &app.view.why {
-        why::draw(pen, app, cursor, layout.screen);
+        why::draw(pen, app, cursor, layout.screen, now);
     } else {
         dashboard(pen, app, &layout, now);
+    }
+    if layout.shape != Shape::Tiny {
+        footer::spill(pen, app, layout.screen);
     }
 }
 
 fn dashboard(pen: &mut Pen<'_>, app: &App, layout: &Layout, now: Timestamp) {
+    footer::draw(pen, app, layout.rule, layout.keys, now);
+    let now = app.shown_at(now);
     header::draw(pen, app, layout, now);
     if let Some(gutter) = layout.gutter {
         for row in 0..gutter.height {
@@ -82,11 +90,10 @@ fn dashboard(pen: &mut Pen<'_>, app: &App, layout: &Layout, now: Timestamp) {
     if let Some(area) = layout.detail {
         baseline::detail(pen, app, area, now);
     }
-    footer::draw(pen, app, layout.rule, layout.keys);
 }
 
 /// Too small for any list: one sentence, with the counts.
-fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area) {
+fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area, now: Timestamp) {
     let counts: Vec<String> = Severity::ALL
         .into_iter()
         .zip(app.alerts.counts())
@@ -98,7 +105,8 @@ fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area) {
         0 => "no incidents".to_owned(),
         calm => format!("{} calm", wording::plural(calm, "incident")),
     };
-    let text = format!("{counts}; at least 40x10 shows more");
+    let frozen = app.badge(now).map_or_else(String::new, |badge| format!("{}; ", badge.short));
+    let text = format!("{frozen}{counts}; at least 40x10 shows more");
     let width = pen.width(&text).min(screen.width);
     pen.put_start(screen.x + (screen.width - width) / 2, screen.y + screen.height / 2, width, &text, Style::new());
 }

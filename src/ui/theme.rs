@@ -66,6 +66,12 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
+    /// What covers something else: nothing of its style shines through.
+    #[must_use]
+    pub const fn plain(self) -> Style {
+        Style::reset()
+    }
+
     /// One cell to be noticed among others: the current hour, the text cursor.
     #[must_use]
     pub fn here(self) -> Style {

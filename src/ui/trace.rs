@@ -59,8 +59,8 @@ impl Columns {
 
 pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, layout: &TraceLayout, now: Timestamp) {
     title(pen, app, cursor, layout.title);
-    footer::draw(pen, app, layout.footer_rule, layout.keys);
-    trust(pen, app, cursor, layout.trust, now);
+    footer::draw(pen, app, layout.footer_rule, layout.keys, now);
+    trust(pen, app, cursor, layout.trust, app.shown_at(now));
     let head = pen.theme.title(true);
     let Some(waterfall) = app.trace.waterfall(cursor.trace) else {
         let text = match app.trace.state(cursor.trace) {

@@ -4,8 +4,9 @@ use super::pen::Pen;
 use super::{analysis, footer};
 use crate::app::layout::Area;
 use crate::app::{App, WhyCursor, why};
+use crate::domain::Timestamp;
 
-pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &WhyCursor, screen: Area) {
+pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &WhyCursor, screen: Area, now: Timestamp) {
     let remark = why::remark(app, cursor);
     let right = screen.x + screen.width;
     let room = screen.width.saturating_sub(2);
@@ -23,6 +24,5 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &WhyCursor, screen: Area) {
     let body = screen.below(2).top(u16::try_from(height).unwrap_or(u16::MAX));
     let body = Area { x: body.x + 1, width: room, ..body };
     analysis::text(pen, &lines[cursor.offset.min(last)..], body);
-    let bottom = screen.height;
-    footer::draw(pen, app, (bottom >= 12).then(|| screen.line(bottom - 2)), screen.line(bottom.saturating_sub(1)));
+    footer::below(pen, app, screen, now);
 }

@@ -120,7 +120,8 @@ pub fn check_styled(stage: &Stage, look: Look, name: &str) {
     compare(name, &format!("{}\n{}", text(&buffer), styles(&buffer)));
 }
 
-fn compare(name: &str, shown: &str) {
+/// Compares any text with its file.
+pub fn compare(name: &str, shown: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(format!("{name}.txt"));
     if std::env::var_os("SPANWATCH_BLESS").is_some() {
         assert!(std::fs::write(&path, shown).is_ok(), "{} cannot be written", path.display());

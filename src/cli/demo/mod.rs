@@ -45,6 +45,7 @@ pub fn demo(arguments: &DemoArgs, flags: &Flags) -> Result<ExitCode, Failure> {
 async fn play(arguments: &DemoArgs, mut config: Config, store_dir: &Path) -> Result<ExitCode, Failure> {
     let served = demo::serve(arguments.serve_options()).await.map_err(told)?;
     config.jaeger.url.clone_from(&served.jaeger_url);
+    config.jaeger.ui_url.clear();
     config.prometheus.url.clone_from(&served.prometheus_url);
     config.ollama.url.clone_from(&served.ollama_url);
     (config.jaeger.enabled, config.prometheus.enabled, config.ollama.enabled) = (true, true, true);

@@ -19,7 +19,7 @@ use reqwest::Url;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::domain::{MetricKind, MetricSample, Micros, Timestamp, text};
+use crate::domain::{MetricKind, MetricSample, Micros, TimeWindow, Timestamp, text};
 use crate::sources::http::{self, Client, ErrorKind, SourceError};
 use discovery::{Question, Resolved};
 use wire::{Series, Warned};
@@ -122,6 +122,37 @@ impl Prometheus {
         Ok(samples)
     }
 
+    /// Every value of these kinds between two times, one a minute, of all services; by metric and service, in time order.
+    /// Metrics whose query is written for one service are left out.
+    ///
+    /// # Errors
+    /// As [`Prometheus::poll`].
+    pub async fn past(&self, kinds: &[MetricKind], window: TimeWindow) -> Result<Vec<MetricSample>, SourceError> {
+        let questions: Vec<(Question, String)> = self
+            .questions(window.to, true)
+            .await?
+            .into_iter()
+            .filter(|question| kinds.contains(&question.kind))
+            .filter_map(|question| question.for_all().map(|query| (question, query)))
+            .collect();
+        let outcomes = self.ask_all(questions.iter().map(|(_, query)| range(query, window)).collect()).await?;
+        let mut samples = Vec::new();
+        for ((question, query), found) in questions.iter().zip(outcomes) {
+            let named = question.by_service(found.into_iter().flatten(), &self.settings.service_labels);
+            for (service, series) in named {
+                let sample = |(at, value)| MetricSample {
+                    kind: question.kind,
+                    service: service.clone(),
+                    at,
+                    value,
+                    query: query.clone(),
+                };
+                samples.extend(series.points.into_iter().map(sample));
+            }
+        }
+        Ok(samples)
+    }
+
     /// Each metric of one service at `at`, with the hour before it. A metric without a value then is left out.
     ///
     /// # Errors
@@ -129,7 +160,10 @@ impl Prometheus {
     pub async fn readings(&self, service: &str, at: Timestamp) -> Result<Vec<Reading>, SourceError> {
         let questions = self.questions(at, false).await?;
         let queries: Vec<String> = questions.iter().map(|question| question.for_one(service)).collect();
-        let requests = queries.iter().flat_map(|query| [instant(query, at), hour_before(query, at)]).collect();
+        let requests = queries
+            .iter()
+            .flat_map(|query| [instant(query, at), range(query, TimeWindow::new(at - HISTORY, at))])
+            .collect();
         let mut outcomes = self.ask_all(requests).await?.into_iter();
         let mut readings = Vec::new();
         for (question, query) in questions.iter().zip(queries) {
@@ -233,8 +267,8 @@ fn instant(query: &str, at: Timestamp) -> Request {
     Request { path: "api/v1/query", query: query.to_owned(), times: vec![("time", seconds(at))] }
 }
 
-fn hour_before(query: &str, at: Timestamp) -> Request {
-    let times = vec![("start", seconds(at - HISTORY)), ("end", seconds(at)), ("step", HISTORY_STEP.to_owned())];
+fn range(query: &str, window: TimeWindow) -> Request {
+    let times = vec![("start", seconds(window.from)), ("end", seconds(window.to)), ("step", HISTORY_STEP.to_owned())];
     Request { path: "api/v1/query_range", query: query.to_owned(), times }
 }
 

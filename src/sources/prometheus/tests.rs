@@ -183,6 +183,20 @@ async fn readings_are_of_one_service_with_its_hour() {
 }
 
 #[tokio::test]
+async fn the_past_is_of_all_services_and_only_of_the_kinds_asked_for() {
+    let fake = exchange();
+    let prometheus = client(&fake, |_| ()).await;
+    let window = TimeWindow::new(AT - HISTORY, AT);
+    let past = prometheus.past(&[MetricKind::Cpu, MetricKind::Memory], window).await.unwrap();
+    let told: Vec<_> = past.iter().map(|s| (s.kind.name(), &*s.service, s.at, s.value)).collect();
+    let early = window.from;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told[0], ("cpu", "cart", early, 0.0035));
+    assert_eq!((told[1].1, told[2].1, told[3].1), ("cart", "web", "web"));
+    assert!(told[0].2 < told[1].2 && told[1].2 <= window.to);
+}
+
+#[tokio::test]
 async fn own_queries_take_the_place_of_presets() {
     let fake = Fake::new(
         vec![],
