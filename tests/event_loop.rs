@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use spanwatch::app::{App, Clip};
 use spanwatch::domain::Timestamp;
-use spanwatch::messages::{Command, CommandKind, Update, UpdateBody};
+use spanwatch::messages::{ActCommand, Command, CommandKind, Update, UpdateBody};
 use spanwatch::runtime::{Exit, Screen, Signal, Wires, run};
 use spanwatch::ui::{self, Look};
 
@@ -200,6 +200,23 @@ async fn the_keys_of_the_person_reach_the_monitor_as_commands() {
     assert!(sent.iter().any(|command| command.kind == CommandKind::Recalculate), "{sent:?}");
     let ids: Vec<u64> = sent.iter().map(|command| command.id.0).collect();
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "ids grow: {ids:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_wait_before_a_question_is_drawn_do_not_answer_it() {
+    let silence = |script: &mut Script| {
+        let mut sent = std::iter::from_fn(|| script.commands.try_recv().ok());
+        sent.any(|command| matches!(command.kind, CommandKind::Act(ActCommand::Silence { .. })))
+    };
+    let enter = key(KeyCode::Enter, KeyModifiers::NONE);
+    let keys: Vec<Event> = "ssvc=a".chars().map(press).chain([enter.clone()]).collect();
+    let interrupt = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    let mut script = Script::new();
+    script.play(typed(keys.iter().cloned().chain([interrupt.clone()]).collect()), Vec::new()).await;
+    assert!(!silence(&mut script), "all came at once");
+    let mut script = Script::new();
+    script.play(slowly(keys.into_iter().chain([interrupt]).collect()), Vec::new()).await;
+    assert!(silence(&mut script), "each was read");
 }
 
 #[tokio::test(start_paused = true)]

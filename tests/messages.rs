@@ -7,16 +7,18 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
-    AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
-    HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
-    NearMiss, Obstacle, Severity, ShiftedKey, SpanEvent, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested,
-    TimeWindow, Timestamp, TraceId, Undone,
+    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes,
+    Counterfactual, Deed, Durations, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift,
+    MetricKind, MetricSample, Micros, NearMiss, Obstacle, Over, OverWhy, Rating, Severity, ShiftedKey, Silence,
+    SpanEvent, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId, Undone, Until,
+    Verdict,
 };
 use spanwatch::messages::{
-    Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, Command, CommandId,
-    CommandKind, IncidentView, LearningView, LevelView, MetricReading, MonitorView, Normal, Outcome, PromptReceipt,
-    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
+    ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView,
+    ChangedCell, Command, CommandId, CommandKind, HeldView, IncidentView, LearningView, LevelView, Life,
+    MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, Outcome, PromptReceipt, RecalculationKind,
+    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
+    TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -348,7 +350,94 @@ fn incident() -> IncidentView {
         counterfactual: Some(counterfactual),
         services: vec!["db".into(), "cart".into()],
     };
-    IncidentView { incident, alerts, exemplars: vec![anomaly()] }
+    IncidentView { incident, alerts, exemplars: vec![anomaly()], life: life() }
+}
+
+fn hold(until: Until, why: Option<OverWhy>) -> Hold {
+    Hold {
+        until,
+        reason: "é \"why\"".into(),
+        worst: Some(Severity::Sev2),
+        met: u64::MAX,
+        over: why.map(|why| Over { at: at(), why }),
+    }
+}
+
+fn life() -> Life {
+    let calm = Calm {
+        act: ActId(3),
+        acked: true,
+        by: "mira".into(),
+        at: at(),
+        until: Until::At(at()),
+        reason: "looking".into(),
+    };
+    Life {
+        calm: Some(calm.clone()),
+        alerts: vec![(AlertId(1), calm)],
+        back: Some(Back {
+            act: ActId(2),
+            by: "noor".into(),
+            reason: String::new(),
+            over: Over { at: at(), why: OverWhy::Worse { from: Severity::Sev3, to: Severity::Sev1 } },
+        }),
+        verdict: Some((Verdict::Noise, "noor".into())),
+    }
+}
+
+fn acts() -> ActsView {
+    let about = vec![(Subject::Key(key()), AlertKind::SelfTime), (Subject::Node("cart".into()), AlertKind::Errors)];
+    let ack = |until, why| {
+        Deed::Acknowledged(Ack {
+            title: "db is slow".into(),
+            incidents: vec![IncidentId(2), IncidentId(3)],
+            whole: true,
+            about: about.clone(),
+            hold: hold(until, why),
+        })
+    };
+    let worse = OverWhy::Worse { from: Severity::Sev3, to: Severity::Sev1 };
+    let silence = Silence { matcher: "svc=pay \"a b\"".into(), hold: hold(Until::Recovered, Some(OverWhy::TimeOver)) };
+    let deeds = vec![
+        ack(Until::Worse, None),
+        ack(Until::At(at()), Some(worse)),
+        ack(Until::Recovered, Some(OverWhy::Recovered)),
+        Deed::Silenced(silence),
+        Deed::Rated(Rating { incident: IncidentId(2), verdict: Verdict::Useful }),
+        Deed::Ended(ActId(1)),
+    ];
+    for deed in &deeds {
+        match deed {
+            Deed::Acknowledged(_) | Deed::Silenced(_) | Deed::Rated(_) | Deed::Ended(_) => {}
+        }
+    }
+    let undone = Undone { at: at(), by: "noor".into() };
+    let act = |deed| Act { id: ActId(1), at: at(), by: "mira".into(), deed, undone: Some(undone.clone()) };
+    let acts: Vec<Act> = deeds.into_iter().map(act).collect();
+    let maintenance = MaintenanceView {
+        name: "backup".into(),
+        services: vec!["db".into()],
+        next: Some(TimeWindow::new(at(), at())),
+        weekly: true,
+    };
+    ActsView {
+        last: acts.last().cloned(),
+        held: acts.into_iter().map(|act| HeldView { act, covers: 4, ended: Some(undone.clone()) }).collect(),
+        maintenance: vec![maintenance],
+    }
+}
+
+fn noise() -> NoiseRow {
+    NoiseRow {
+        subject: Subject::Edge { caller: "cart".into(), callee: "db".into() },
+        kind: AlertKind::Errors,
+        severity: Severity::Sev2,
+        alerts: 14,
+        lasted: Micros(u64::MAX),
+        last: at(),
+        useful: 1,
+        noise: 2,
+    }
 }
 
 fn why() -> WhyView {
@@ -461,6 +550,8 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Records(vec![record()]),
         UpdateBody::Why(Box::new(why())),
         UpdateBody::Levels(vec![level()]),
+        UpdateBody::Acts(Box::new(acts())),
+        UpdateBody::Noise(vec![noise()]),
         UpdateBody::Baseline(Box::new(baseline())),
         UpdateBody::TokensArrived { analysis: AnalysisId(7), text: "the".into() },
         UpdateBody::Notice("the store was set aside".into()),
@@ -480,6 +571,8 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Records(_)
             | UpdateBody::Why(_)
             | UpdateBody::Levels(_)
+            | UpdateBody::Acts(_)
+            | UpdateBody::Noise(_)
             | UpdateBody::Learning(_)
             | UpdateBody::Baseline(_)
             | UpdateBody::Trace(_)
@@ -503,6 +596,20 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::CancelRecalculation,
         CommandKind::AcceptLevel { alerts: vec![AlertId(1), AlertId(u64::MAX)] },
         CommandKind::UndoLevel { level: LevelId(1) },
+        CommandKind::Act(ActCommand::Acknowledge {
+            incident: IncidentId(2),
+            alert: Some(AlertId(1)),
+            until: Until::Worse,
+            reason: "é".into(),
+        }),
+        CommandKind::Act(ActCommand::Silence {
+            matcher: "svc=a".into(),
+            until: Until::At(at()),
+            reason: String::new(),
+        }),
+        CommandKind::Act(ActCommand::End { act: ActId(1) }),
+        CommandKind::Act(ActCommand::Rate { incident: IncidentId(2), verdict: Verdict::Noise }),
+        CommandKind::Act(ActCommand::Undo { act: ActId(u64::MAX) }),
         CommandKind::ShowBaseline { key: key() },
         CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
         CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
@@ -520,6 +627,13 @@ fn commands() -> Vec<CommandKind> {
             | CommandKind::CancelRecalculation
             | CommandKind::AcceptLevel { .. }
             | CommandKind::UndoLevel { .. }
+            | CommandKind::Act(
+                ActCommand::Acknowledge { .. }
+                | ActCommand::Silence { .. }
+                | ActCommand::End { .. }
+                | ActCommand::Rate { .. }
+                | ActCommand::Undo { .. },
+            )
             | CommandKind::ShowBaseline { .. }
             | CommandKind::ExplainVerdict { .. }
             | CommandKind::ShowTrace { .. }

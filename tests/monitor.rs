@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use spanwatch::baseline;
 use spanwatch::demo::{self, Fault, Schedule, ServeOptions, Served};
-use spanwatch::domain::{AcceptedLevel, AlertId, IncidentId, LevelId, MetricKind, Micros, TimeWindow, Timestamp};
+use spanwatch::domain::{
+    AcceptedLevel, Act, ActId, AlertId, IncidentId, LevelId, MetricKind, Micros, TimeWindow, Timestamp, Until,
+};
 use spanwatch::llm::{self, Ollama};
 use spanwatch::messages::{
-    AnalysisState, BackFill, CommandKind, Normal, Outcome, RecalculationKind, RecalculationState, SourceKind,
-    SourceState, TraceState, UpdateBody,
+    ActCommand, AnalysisState, BackFill, CommandKind, Normal, Outcome, RecalculationKind, RecalculationState,
+    SourceKind, SourceState, TraceState, UpdateBody,
 };
 use spanwatch::monitor::{self, Parts, Rules};
 use spanwatch::sources::jaeger::{self, Jaeger};
@@ -277,6 +279,50 @@ async fn an_accepted_level_is_known_after_a_restart_and_undone_on_request() {
     let undone = store.levels().unwrap().remove(0).undone.unwrap();
     assert_eq!(undone.at, undone.at.minute_after());
     assert!(store.generation().unwrap().durations(key).unwrap().samples >= level.left_out);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silence_outlives_a_restart_and_is_ended_and_undone_by_commands() {
+    async fn in_force(viewer: &mut Viewer, wanted: bool) -> Act {
+        let told = viewer.until("the silence", |body| match body {
+            UpdateBody::Acts(acts) => acts.held.first().filter(|view| view.is_in_force() == wanted).cloned(),
+            _ => None,
+        });
+        told.await.act
+    }
+    let served = exchange(Schedule::Quiet, 1.0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let nothing_learnt = || {
+        let mut parts = parts(&served, dir.path(), 1);
+        parts.rules.monitor.back_fill = false;
+        parts
+    };
+    let mut viewer = Viewer::of(nothing_learnt());
+    let order = |matcher: &str| {
+        let (matcher, reason) = (matcher.to_owned(), "moving".to_owned());
+        CommandKind::Act(ActCommand::Silence { matcher, until: Until::Recovered, reason })
+    };
+    viewer.send(order(" "));
+    let refused = viewer.until("an answer", |body| match body {
+        UpdateBody::CommandAnswered { outcome: Outcome::Refused(why), .. } => Some(why.clone()),
+        _ => None,
+    });
+    let refused = refused.await;
+    assert!(refused.starts_with("Nothing was done: Write what to silence"), "{refused}");
+    viewer.send(order("svc=stock"));
+    let first = in_force(&mut viewer, true).await;
+    assert_eq!((first.id, &first.by), (ActId(1), &spanwatch::store::user()));
+    viewer.end().await;
+
+    let mut viewer = Viewer::of(nothing_learnt());
+    assert_eq!(in_force(&mut viewer, true).await, first);
+    viewer.send(CommandKind::Act(ActCommand::End { act: first.id }));
+    in_force(&mut viewer, false).await;
+    viewer.send(CommandKind::Act(ActCommand::Undo { act: ActId(2) }));
+    in_force(&mut viewer, true).await;
+    viewer.end().await;
+    let store = Store::open(dir.path(), chrono::Utc::now()).unwrap().store;
+    assert_eq!(store.acts().unwrap().iter().map(|act| act.undone.is_some()).collect::<Vec<_>>(), [false, true]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

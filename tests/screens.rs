@@ -157,6 +157,82 @@ fn new_level() {
 }
 
 #[test]
+fn acknowledged_and_silenced() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = |state: &str| format!("{}x{}-{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.tell(UpdateBody::Incidents(fixture::acked()));
+        stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+        check(&stage, COLOR, &name("acked"));
+        stage.keys("jlj");
+        check(&stage, COLOR, &name("acked-unfolded"));
+        stage.tell(UpdateBody::Incidents(fixture::all_calm()));
+        stage.keys("gh");
+        check_styled(&stage, COLOR, &name("all-calm"));
+    }
+    let mut stage = Stage::incident(NARROW);
+    stage.tell(UpdateBody::Incidents(fixture::all_calm()));
+    check(&stage, ASCII, "80x24-all-calm-ascii");
+}
+
+#[test]
+fn what_is_typed_about_an_incident() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = |state: &str| format!("{}x{}-{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("x");
+        check(&stage, COLOR, &name("ack-form"));
+        stage.keys("7:30");
+        stage.code(KeyCode::Tab);
+        stage.keys("database");
+        check(&stage, COLOR, &name("ack-form-typed"));
+        stage.code(KeyCode::Up);
+        stage.keys("x");
+        stage.code(KeyCode::Enter);
+        check(&stage, COLOR, &name("ack-form-error"));
+        stage.code(KeyCode::Esc);
+        stage.keys("s");
+        check(&stage, COLOR, &name("silence-form"));
+    }
+}
+
+#[test]
+fn acts_in_their_states() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = |state: &str| format!("{}x{}-acts{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("X");
+        check(&stage, COLOR, &name("-loading"));
+        stage.tell(UpdateBody::Acts(Box::default()));
+        check(&stage, COLOR, &name("-empty"));
+        stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+        check_styled(&stage, COLOR, &name(""));
+        stage.keys(" ");
+        stage.tell(UpdateBody::Acts(Box::new(fixture::hostile_acts())));
+        check(&stage, COLOR, &name("-frozen"));
+        stage.keys(" ");
+        stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+        stage.keys("jd");
+        check(&stage, COLOR, &name("-ending"));
+        stage.code(KeyCode::Esc);
+        stage.tell(UpdateBody::Acts(Box::new(fixture::hostile_acts())));
+        stage.keys("jj");
+        check(&stage, COLOR, &name("-hostile"));
+        stage.code(KeyCode::Tab);
+        check(&stage, COLOR, &name("-noise-empty"));
+        stage.tell(UpdateBody::Noise(fixture::noise()));
+        check(&stage, COLOR, &name("-noise"));
+    }
+    let mut stage = Stage::incident(NARROW);
+    stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+    stage.keys("X");
+    check_styled(&stage, MONO, "80x24-acts-mono");
+    check(&stage, ASCII, "80x24-acts-ascii");
+    stage.keys("?");
+    check(&stage, COLOR, "80x24-acts-help");
+}
+
+#[test]
 fn stale() {
     check_styled(&Stage::stale(WIDE), COLOR, "120x40-stale");
     tabs(&mut Stage::stale(NARROW), "stale");
@@ -354,6 +430,19 @@ fn copied_texts() {
     stage.keys("w");
     stage.tell(UpdateBody::Why(Box::new(fixture::why())));
     copy(&mut stage, "why");
+    let mut stage = Stage::incident(WIDE);
+    stage.tell(UpdateBody::Incidents(fixture::acked()));
+    stage.tell(UpdateBody::Acts(Box::new(fixture::acts())));
+    stage.tell(UpdateBody::Noise(fixture::noise()));
+    stage.keys("jlj");
+    copy(&mut stage, "incident, acknowledged");
+    stage.keys("X");
+    for row in ["first", "second", "third", "fourth"] {
+        copy(&mut stage, &format!("acts, {row} row"));
+        stage.keys("j");
+    }
+    stage.code(KeyCode::Tab);
+    copy(&mut stage, "noise");
     let mut stage = Stage::tracing(WIDE);
     copy(&mut stage, "trace");
     stage.code(KeyCode::Enter);
@@ -496,7 +585,7 @@ fn tokens_of_another_run_are_not_shown() {
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
     let plain = prop::sample::select(
-        "12345rRu0ahjklgGJKHLFpwyyo[]/?q  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
+        "12345rRu0ahjklgGJKHLFpwyyo[]/?qxXsd+-  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
     );
     let named = prop::sample::select(
         [
@@ -536,7 +625,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..22).prop_map(Step::Tell),
+        3 => (0u8..28).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -571,6 +660,12 @@ fn tell(stage: &mut Stage, which: u8) {
         18 => UpdateBody::Trace(Box::new(fixture::busy_trace(id))),
         19 => UpdateBody::Trace(Box::new(fixture::hostile_trace(id))),
         20 => UpdateBody::Trace(Box::new(TraceView { trace: id, state: TraceState::Loading })),
+        21 => UpdateBody::Acts(Box::new(fixture::acts())),
+        22 => UpdateBody::Acts(Box::new(fixture::hostile_acts())),
+        23 => UpdateBody::Noise(fixture::noise()),
+        24 => UpdateBody::Incidents(fixture::acked()),
+        25 => UpdateBody::Incidents(fixture::all_calm()),
+        26 => UpdateBody::Acts(Box::default()),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

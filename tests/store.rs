@@ -14,8 +14,9 @@ use spanwatch::baseline::{
     Facet, Generation, KeyBuilder, KeyStructure, Learnt, SeriesKey, Settings, Settled, Slice, Spread, Structure,
 };
 use spanwatch::domain::{
-    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, HourOfWeek, Incident, IncidentId, Level,
-    LevelId, Micros, Severity, SpanId, SpanKey, SpanKind, Subject, TimeWindow, Timestamp, TraceId, Undone, UtcHour,
+    AcceptedLevel, Act, ActId, Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, Deed, Hold, HourOfWeek,
+    Incident, IncidentId, Level, LevelId, Micros, Over, OverWhy, Rating, Severity, Silence, SpanId, SpanKey, SpanKind,
+    Subject, TimeWindow, Timestamp, TraceId, Undone, Until, UtcHour, Verdict,
 };
 use spanwatch::store::{self, Query, Store, StoreError};
 
@@ -353,4 +354,57 @@ fn an_accepted_level_has_samples_of_its_own_and_is_remembered() {
     let ledger = store.ledger().unwrap();
     assert_eq!((ledger.known, ledger.excluded), (vec![window(100, 103)], vec![window(102, 103)]));
     assert_eq!((ledger.samples, ledger.keys), (5, vec![key("GET /")]), "all of them are samples of one key");
+}
+
+/// A silence done on that day.
+fn silence(number: u64, on: i64) -> Act {
+    let hold = Hold::new(Until::Recovered, "moving".to_owned(), None, 0);
+    let deed = Deed::Silenced(Silence { matcher: "svc=pay kind:errors".to_owned(), hold });
+    Act { id: ActId(number), at: day(on), by: "mira".to_owned(), deed, undone: None }
+}
+
+#[test]
+fn an_act_is_on_the_disk_before_anybody_is_told_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.record_act(&silence(1, 0)).unwrap();
+    let mut second = silence(2, 0);
+    store.record_act(&second).unwrap();
+    second.undone = Some(Undone { at: day(1), by: "noor".to_owned() });
+    store.record_act(&second).unwrap();
+    // What a kill leaves behind: the files as they are, while the store is open.
+    let killed = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(killed.path().join("sled")).unwrap();
+    for entry in std::fs::read_dir(dir.path().join("sled")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, killed.path().join("sled").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    assert_eq!(open(killed.path()).acts().unwrap(), [silence(1, 0), second]);
+}
+
+#[test]
+fn acts_are_kept_while_they_hold_and_thirty_days_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut over = silence(2, 0);
+    if let Some(hold) = over.deed.hold_mut() {
+        hold.over = Some(Over { at: day(10), why: OverWhy::TimeOver });
+    }
+    let act = |number, on, deed| Act { deed, ..silence(number, on) };
+    let rated = Deed::Rated(Rating { incident: IncidentId(1), verdict: Verdict::Noise });
+    for act in [silence(1, 0), over, silence(3, 0), act(4, 12, Deed::Ended(ActId(3))), act(5, 0, rated)] {
+        store.record_act(&act).unwrap();
+    }
+    store.record_act(&silence(6, 0)).unwrap();
+    store.record_act(&act(7, 20, Deed::Ended(ActId(6)))).unwrap();
+    let kept = |at: Timestamp| -> Vec<u64> {
+        store.tidy(at, 30, &store::Settings::default()).unwrap();
+        store.acts().unwrap().iter().map(|act| act.id.0).collect()
+    };
+    assert_eq!(kept(day(29)), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(kept(day(41)), [1, 3, 4, 6, 7], "what is over is forgotten, what holds is not");
+    assert_eq!(kept(day(43)), [1, 6, 7], "with its ending, or it would hold again");
+    assert_eq!(kept(day(90)), [1, 7], "numbers go on from the newest");
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
-use crate::domain::{Micros, Severity, Subject, Timestamp};
+use crate::domain::{Micros, Severity, Subject, Timestamp, Verdict};
 use crate::messages::CommandKind;
 
 /// A message that came within this time of a key press is not yet taken as read.
@@ -38,13 +38,15 @@ impl App {
         }
     }
 
-    fn edit(&mut self, now: Timestamp, change: impl FnOnce(&mut LineInput)) {
+    fn edit(&mut self, now: Timestamp, change: impl Fn(&mut LineInput)) {
         if let Some(help) = &mut self.view.help {
             change(&mut help.query);
             help.offset = 0;
         } else if let Some(palette) = &mut self.view.palette {
             change(&mut palette.query);
             (palette.at, palette.offset) = (0, 0);
+        } else if let Some(form) = &mut self.view.act_form {
+            form.edit(change);
         } else if let Some(typing) = &mut self.view.typing {
             change(&mut typing.line);
             self.apply_typed_filter(now);
@@ -88,10 +90,19 @@ impl App {
                 let asked = "Asked what a recalculation would change; nothing is applied.";
                 self.recalculate(CommandKind::RehearseRecalculation, asked, now, effects);
             }
-            Action::TakeBack => {
-                let asked = "Asked for the baselines that were in use before.";
-                self.recalculate(CommandKind::TakeBackRecalculation, asked, now, effects);
-            }
+            Action::Acknowledge => self.begin_ack(now),
+            Action::Silence => self.begin_silence(now),
+            Action::RateUseful => self.rate(Verdict::Useful, now, effects),
+            Action::RateNoise => self.rate(Verdict::Noise, now, effects),
+            Action::OpenActs => self.open_acts(),
+            Action::OtherActs => self.other_acts(),
+            Action::AskToEnd => self.ask_to_end(now),
+            Action::ConfirmEnd => self.confirm_end(now, effects),
+            Action::NextField => self.go_to_field(true),
+            Action::PreviousField => self.go_to_field(false),
+            Action::SubmitForm => self.submit_form(now, effects),
+            Action::CloseForm => self.view.act_form = None,
+            Action::Undo => self.undo(now, effects),
             Action::SeverityAndWorse => {
                 let digit = key.typed().and_then(|c| c.to_digit(10)).and_then(|digit| u8::try_from(digit).ok());
                 self.view.severity = digit.and_then(Severity::from_number).or(self.view.severity);
@@ -159,6 +170,10 @@ impl App {
                 Some(top) => self.scroll_detail(top, action),
                 None => self.in_trace(|cursor, data, page| cursor.go(action, data, page)),
             }
+            return;
+        }
+        if self.view.acts.is_some() {
+            self.go_in_acts(action);
             return;
         }
         if let Some(cursor) = &mut self.view.level {
@@ -267,7 +282,16 @@ impl App {
             return true;
         }
         let view = &mut self.view;
-        view.trace.take().is_some() || view.level.take().is_some() || view.why.take().is_some()
+        if view.trace.is_none()
+            && let Some(cursor) = &mut view.acts
+            && cursor.ending.take().is_some()
+        {
+            return true;
+        }
+        view.trace.take().is_some()
+            || view.acts.take().is_some()
+            || view.level.take().is_some()
+            || view.why.take().is_some()
     }
 
     fn open_trace(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -368,7 +392,7 @@ impl App {
         self.view.alerts.hold(anomaly);
     }
 
-    fn recalculate(&mut self, order: CommandKind, asked: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn recalculate(&mut self, order: CommandKind, asked: &str, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.lost.is_some() {
             self.say("The monitor ended, so nothing can be recalculated; quit and start again.", true, now);
         } else if !self.recalculation_is_running() {

@@ -8,7 +8,7 @@ use super::keymap::Action;
 use super::list;
 use crate::domain::filter::{self, Filter};
 use crate::domain::{Alert, AlertId, Anomaly, AnomalyId, IncidentId, Severity, SpanKey, SpanKind, Subject, Timestamp};
-use crate::messages::{IncidentView, RecordView};
+use crate::messages::{Calm, IncidentView, RecordView};
 
 /// A span key's slow spans as they came, or as they were when the last of them was forgotten.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub enum Row {
     /// An alert of an unfolded incident, and below it its numbers in words.
     Alert(usize, usize),
     Arithmetic(usize, usize),
+    /// How many incidents are held back.
+    Calm,
     /// What the rows below it are.
     Heading,
     Record(usize),
@@ -37,6 +39,7 @@ pub enum Row {
 pub enum RowId {
     Incident(IncidentId),
     Alert(IncidentId, AlertId),
+    Calm,
     Record(SpanKey),
     Anomaly(SpanKey, AnomalyId),
 }
@@ -49,6 +52,8 @@ pub struct AlertCursor {
     pub held: bool,
     pub unfolded: BTreeSet<SpanKey>,
     pub unfolded_incidents: BTreeSet<IncidentId>,
+    /// The incidents that are held back are shown.
+    pub unfolded_calm: bool,
     pub offset: usize,
     /// The slow span that was last analysed or opened for a row. It stays that row's when a worse one comes, or when it
     /// leaves the list: what is being read does not change under the reader.
@@ -87,7 +92,7 @@ impl RowId {
     pub const fn incident(&self) -> Option<IncidentId> {
         match self {
             Self::Incident(id) | Self::Alert(id, _) => Some(*id),
-            Self::Record(_) | Self::Anomaly(..) => None,
+            Self::Calm | Self::Record(_) | Self::Anomaly(..) => None,
         }
     }
 
@@ -95,7 +100,7 @@ impl RowId {
     pub const fn record(&self) -> Option<&SpanKey> {
         match self {
             Self::Record(key) | Self::Anomaly(key, _) => Some(key),
-            Self::Incident(_) | Self::Alert(..) => None,
+            Self::Incident(_) | Self::Alert(..) | Self::Calm => None,
         }
     }
 
@@ -122,6 +127,7 @@ impl AlertCursor {
         let changed = match (&selected, open) {
             (RowId::Incident(id) | RowId::Alert(id, _), true) => self.unfolded_incidents.insert(*id),
             (RowId::Incident(id) | RowId::Alert(id, _), false) => self.unfolded_incidents.remove(id),
+            (RowId::Calm, open) => std::mem::replace(&mut self.unfolded_calm, open) != open,
             (RowId::Record(key) | RowId::Anomaly(key, _), true) => self.unfolded.insert(key.clone()),
             (RowId::Record(key) | RowId::Anomaly(key, _), false) => self.unfolded.remove(key),
         };
@@ -160,26 +166,36 @@ impl AlertList {
         self.incidents.iter().filter(|view| view.incident.is_open())
     }
 
+    /// The open incidents that want somebody, worst first.
+    pub fn active(&self) -> impl Iterator<Item = &IncidentView> {
+        self.open().filter(|view| view.life.calm.is_none())
+    }
+
+    /// The open incidents that are held back, worst first.
+    pub fn calm(&self) -> impl Iterator<Item = (&IncidentView, &Calm)> {
+        self.open().filter_map(|view| Some((view, view.life.calm.as_ref()?)))
+    }
+
     #[must_use]
     pub fn records(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// How many open incidents there are of SEV1 … SEV5.
+    /// How many incidents that want somebody there are of SEV1 … SEV5.
     #[must_use]
     pub fn counts(&self) -> [usize; 5] {
         let mut counts = [0; 5];
-        for view in self.open() {
+        for view in self.active() {
             counts[view.incident.severity.index()] += 1;
         }
         counts
     }
 
-    /// How many open incidents the filters let pass.
+    /// How many of the incidents that want somebody the filters let pass.
     #[must_use]
     pub fn shown(&self) -> usize {
-        let open = |row: &&Row| matches!(row, Row::Incident(n) if self.incidents[*n].incident.is_open());
-        self.rows.iter().filter(open).count()
+        let wants = |view: &IncidentView| view.incident.is_open() && view.life.calm.is_none();
+        self.rows.iter().filter(|row| matches!(row, Row::Incident(n) if wants(&self.incidents[*n]))).count()
     }
 
     /// How many records the filters let pass.
@@ -193,6 +209,7 @@ impl AlertList {
             Row::Incident(n) => RowId::Incident(self.incidents[n].incident.id),
             Row::Alert(n, alert) => RowId::Alert(self.incidents[n].incident.id, self.incidents[n].alerts[alert].id),
             Row::Arithmetic(..) | Row::Heading => return None,
+            Row::Calm => RowId::Calm,
             Row::Record(n) => RowId::Record(self.entries[n].view.key.clone()),
             Row::Anomaly(n, anomaly) => {
                 let view = &self.entries[n].view;
@@ -254,19 +271,25 @@ impl AlertList {
         self.entries.retain(|entry| !entry.ended || Some(&entry.view.key) == selected_key.as_ref());
         self.rows.clear();
         let severe = |severity: Severity| least.is_none_or(|least| severity.is_at_least(least));
-        for (number, view) in self.incidents.iter().enumerate() {
-            if !severe(view.incident.severity) || !passes(filter, view, now) {
-                continue;
-            }
-            self.rows.push(Row::Incident(number));
-            if cursor.unfolded_incidents.contains(&view.incident.id) {
-                let alerts = 0..view.alerts.len();
-                self.rows.extend(alerts.flat_map(|n| [Row::Alert(number, n), Row::Arithmetic(number, n)]));
+        let passing = self.incidents.iter().enumerate();
+        let passing = passing.filter(|(_, view)| severe(view.incident.severity) && passes(filter, view, now));
+        let (calm, others): (Vec<_>, Vec<_>) = passing.partition(|(_, view)| view.life.calm.is_some());
+        let (open, over): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, view)| view.incident.is_open());
+        let some_calm = !calm.is_empty();
+        let calm = if cursor.unfolded_calm { calm } else { Vec::new() };
+        for (group, above) in [(open, None), (calm, some_calm.then_some(Row::Calm)), (over, None)] {
+            self.rows.extend(above);
+            for (number, view) in group {
+                self.rows.push(Row::Incident(number));
+                if cursor.unfolded_incidents.contains(&view.incident.id) {
+                    let alerts = 0..view.alerts.len();
+                    self.rows.extend(alerts.flat_map(|n| [Row::Alert(number, n), Row::Arithmetic(number, n)]));
+                }
             }
         }
         let above = self.rows.len();
         for (number, Entry { view, .. }) in self.entries.iter().enumerate() {
-            let subject = filter::Subject { key: &view.key, severity: view.severity, since: view.first };
+            let subject = filter::Subject { key: &view.key, severity: view.severity, since: view.first, alert: None };
             if !severe(view.severity) || !filter.matches(&subject, now) {
                 continue;
             }
@@ -364,6 +387,7 @@ impl AlertList {
                 };
                 view.exemplars.iter().find(touches)
             }
+            RowId::Calm => None,
             RowId::Record(_) | RowId::Anomaly(..) => {
                 let worse = |a: &&Anomaly, b: &&Anomaly| a.severity.cmp(&b.severity).then(b.z.total_cmp(&a.z));
                 self.selected_record(cursor)?.anomalies.iter().min_by(worse)
@@ -391,19 +415,19 @@ fn passes(filter: &Filter, view: &IncidentView, now: Timestamp) -> bool {
         operation: std::sync::Arc::from(""),
         kind: SpanKind::Unspecified,
     };
-    let matches = |key: &SpanKey| {
-        let subject = filter::Subject { key, severity: view.incident.severity, since: view.incident.onset };
-        filter.matches(&subject, now)
+    let (severity, since) = (view.incident.severity, view.incident.onset);
+    let matches = |key: &SpanKey, alert| filter.matches(&filter::Subject { key, severity, since, alert }, now);
+    let of_alert = |alert: &Alert| match &alert.subject {
+        Subject::Key(key) => matches(key, Some(alert.kind)),
+        other => other.services().any(|service| matches(&bare(service), Some(alert.kind))),
     };
-    let keys =
-        || view.alerts.iter().filter_map(|alert| if let Subject::Key(key) = &alert.subject { Some(key) } else { None });
     let culprit = view.incident.culprit().and_then(|culprit| {
         let operation = culprit.operation.clone()?;
         Some(SpanKey { operation, ..bare(&culprit.service) })
     });
     let nothing = view.incident.services.is_empty() && view.alerts.is_empty();
-    keys().any(&matches)
-        || culprit.as_ref().is_some_and(&matches)
-        || view.incident.services.iter().map(bare).any(|key| matches(&key))
+    view.alerts.iter().any(of_alert)
+        || culprit.as_ref().is_some_and(|key| matches(key, None))
+        || view.incident.services.iter().map(bare).any(|key| matches(&key, None))
         || nothing && filter.is_empty()
 }

@@ -2,6 +2,7 @@
 //! that is selected. Text about another anomaly is never shown under the selected one.
 
 use super::App;
+use super::acts;
 use super::level;
 use super::wording;
 use super::wrap::wrap;
@@ -81,7 +82,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
     if app.view.trace.is_none()
         && let Some(view) = app.alerts.selected_incident(&app.view.alerts)
     {
-        incident(&mut page, app, view);
+        incident(&mut page, app, view, now);
         if app.selected_anomaly().is_some() {
             page.gap();
         }
@@ -148,7 +149,7 @@ fn headline(page: &mut Page, anomaly: &Anomaly) {
 }
 
 /// All that is known of an incident: who, in which order, by how much.
-fn incident(page: &mut Page, app: &App, view: &IncidentView) {
+fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
     let IncidentView { incident, alerts, .. } = view;
     page.add(Tone::Heading, &format!("{} {}", incident.severity, incident.title), 3);
     let mut when =
@@ -158,6 +159,9 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView) {
     }
     page.add(Tone::Plain, &when, 0);
     if let Some(sentence) = level::sentence(app, view) {
+        page.add(Tone::Plain, &sentence, 2);
+    }
+    for sentence in acts::sentences(view, now) {
         page.add(Tone::Plain, &sentence, 2);
     }
     if let Some(Counterfactual { root, requests, observed, without, normal }) = &incident.counterfactual {
@@ -188,6 +192,10 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView) {
             wording::arithmetic(alert),
         );
         page.add(Tone::Plain, &line, 10);
+    }
+    if view.life.verdict.is_none() {
+        page.gap();
+        page.add(Tone::Quiet, "Was it right to wake somebody? + useful, - noise", 0);
     }
 }
 

@@ -2,7 +2,7 @@
 //! text reaches a clipboard is the terminal's business.
 
 use super::analysis::{self, TextLine, Tone};
-use super::{App, Effect, Place, leading, span, why, wording};
+use super::{App, Effect, Place, acts, leading, span, why, wording};
 use crate::domain::text::clean_lines;
 use crate::domain::{Alert, Severity, Timestamp, TraceId};
 use crate::messages::{BaselineView, IncidentView, RecordView, ServiceState, ServiceView};
@@ -112,7 +112,8 @@ impl App {
             Place::Baseline => Some(("Baseline", self.baseline_text()?)),
             Place::Analysis => Some(("Analysis", self.analysis_text(now)?)),
             Place::Alerts => Some(self.selected_text(now)),
-            Place::Level | Place::Filter | Place::Help | Place::Palette => None,
+            Place::Acts => self.act_text(now),
+            Place::Level | Place::EndAct | Place::ActForm | Place::Filter | Place::Help | Place::Palette => None,
         }
     }
 
@@ -122,7 +123,7 @@ impl App {
         let (what, mut lines) = if let Some(view) = self.alerts.selected_incident(cursor) {
             match self.alerts.selected_alert(cursor).filter(|_| cursor.selected.as_ref().is_some_and(is_alert)) {
                 Some(alert) => ("Alert", alert_lines(alert, view)),
-                None => ("Incident", incident_lines(view)),
+                None => ("Incident", incident_lines(view, now)),
             }
         } else if let Some(view) = self.alerts.selected_record(cursor) {
             ("Record", self.record_lines(view))
@@ -179,7 +180,10 @@ fn joined<'a>(lines: impl Iterator<Item = &'a TextLine>) -> String {
 
 /// The lines without those that only say what is awaited or which key to press; nothing if there are no others.
 fn facts(lines: &[TextLine]) -> Option<String> {
-    let text = joined(lines.iter().filter(|line| line.tone != Tone::Quiet));
+    let mut told: Vec<&TextLine> = lines.iter().filter(|line| line.tone != Tone::Quiet).collect();
+    // The gaps around a line that is left out become one.
+    told.dedup_by(|next, before| next.text.trim().is_empty() && before.text.trim().is_empty());
+    let text = joined(told.into_iter());
     (!text.trim().is_empty()).then_some(text)
 }
 
@@ -189,7 +193,7 @@ fn times(onset: Timestamp, closed: Option<Timestamp>) -> String {
     format!("since {}{end}", wording::clock(onset))
 }
 
-fn incident_lines(view: &IncidentView) -> Vec<String> {
+fn incident_lines(view: &IncidentView, now: Timestamp) -> Vec<String> {
     let incident = &view.incident;
     let mut lines = vec![
         format!("{} {} (incident {})", incident.severity, incident.title, incident.id.0),
@@ -198,13 +202,15 @@ fn incident_lines(view: &IncidentView) -> Vec<String> {
     lines.extend(leading(view).map(|alert| format!("why: {}", alert.arithmetic())));
     let suspect = incident.suspects.iter().find(|suspect| !suspect.evidence.is_empty());
     lines.extend(suspect.map(|suspect| format!("suspect: {}", analysis::suspect(suspect))));
+    lines.extend(acts::sentences(view, now));
     lines
 }
 
 fn alert_lines(alert: &Alert, view: &IncidentView) -> Vec<String> {
     let detail = if alert.detail.is_empty() { String::new() } else { format!(" ({})", alert.detail) };
+    let held = acts::held_word(view, alert).map_or_else(String::new, |word| format!(", {word}"));
     vec![
-        format!("{} {}, {}{detail} (incident {})", alert.severity, alert.subject, alert.kind, view.incident.id.0),
+        format!("{} {}, {}{detail}{held} (incident {})", alert.severity, alert.subject, alert.kind, view.incident.id.0),
         times(alert.onset, alert.closed),
         format!("why: {}", alert.arithmetic()),
         format!("part of: {}", view.incident.title),

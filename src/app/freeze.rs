@@ -1,10 +1,10 @@
 //! Freezing what is shown: what comes by itself with the polls is kept aside, so that nothing moves under the reader; what
-//! the reader asks for meanwhile is still answered. Ages and the clock are those of the moment that is shown.
+//! the reader asks for or does meanwhile is still answered. Ages and the clock are those of the moment that is shown.
 
 use std::mem::discriminant;
 
-use super::{App, Update, UpdateBody, wording};
-use crate::domain::{AlertId, Severity, Timestamp};
+use super::{App, Update, UpdateBody, acts, wording};
+use crate::domain::{Alert, AlertId, Severity, Timestamp};
 use crate::messages::IncidentView;
 
 #[derive(Debug)]
@@ -70,14 +70,12 @@ impl App {
         Some(badge)
     }
 
-    /// How many open alerts wait that are not on the frozen screen, or were no SEV1 there, and whether one is SEV1.
+    /// How many open alerts wait that are not on the frozen screen, or were no SEV1 there, and whether one is SEV1. What
+    /// is held back wants nobody: it is not counted, unless it no longer is.
     fn waiting(&self) -> (u64, bool) {
-        let shown = |id: AlertId| {
-            self.alerts.incidents().iter().flat_map(|view| &view.alerts).find(|alert| alert.id == id && alert.is_open())
-        };
+        let shown = |id: AlertId| self.alerts.incidents().iter().flat_map(wanting).find(|alert| alert.id == id);
         let incidents = self.frozen.as_ref().and_then(Frozen::incidents).unwrap_or_default();
-        let open = incidents.iter().flat_map(|view| &view.alerts).filter(|alert| alert.is_open());
-        let new = open.filter(|alert| match shown(alert.id) {
+        let new = incidents.iter().flat_map(wanting).filter(|alert| match shown(alert.id) {
             None => true,
             Some(before) => alert.severity == Severity::Sev1 && before.severity != Severity::Sev1,
         });
@@ -134,6 +132,8 @@ impl App {
                     let completes = shown.histogram_normal.is_empty() && !view.histogram_normal.is_empty();
                     shown.key == view.key && !completes
                 }),
+                UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
+                UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)
                 | UpdateBody::Why(_)
                 | UpdateBody::Trace(_)
@@ -144,4 +144,9 @@ impl App {
                 | UpdateBody::CommandAnswered { .. } => false,
             }
     }
+}
+
+/// The alerts that are open and that nobody holds back.
+fn wanting(view: &IncidentView) -> impl Iterator<Item = &Alert> {
+    view.alerts.iter().filter(|alert| alert.is_open() && acts::held_word(view, alert).is_none())
 }

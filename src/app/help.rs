@@ -18,6 +18,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("FILTER", "op:*order*", "the operation's whole name"),
     ("FILTER", "svc=pay op=x", "exactly that name"),
     ("FILTER", "kind:server", "the span kind"),
+    ("FILTER", "kind:errors", "the alert kind"),
     ("FILTER", "sev>=2", "SEV2 and worse"),
     ("FILTER", "sev<=3", "SEV3 and milder"),
     ("FILTER", "age<1h", "began in the last hour"),

@@ -16,6 +16,12 @@ pub enum Place {
     Why,
     /// The question about a new level.
     Level,
+    /// Acknowledgements and silences, or the noise ledger.
+    Acts,
+    /// The question whether one of them is to end.
+    EndAct,
+    /// An acknowledgement or a silence is being typed.
+    ActForm,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -52,11 +58,24 @@ pub enum Action {
     ConfirmLevel,
     MinuteBack,
     MinuteForward,
+    Acknowledge,
+    Silence,
+    RateUseful,
+    RateNoise,
+    OpenActs,
+    OtherActs,
+    AskToEnd,
+    ConfirmEnd,
+    NextField,
+    PreviousField,
+    SubmitForm,
+    CloseForm,
+    /// The newest act, or a recalculation that is newer.
+    Undo,
     Copy,
     Link,
     Recalculate,
     Rehearse,
-    TakeBack,
     /// The severity of the digit that was pressed, and worse.
     SeverityAndWorse,
     AllSeverities,
@@ -91,17 +110,22 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Palette, Services, Span, Trace, Why};
+use Place::{
+    ActForm, Acts, Alerts, Analysis, Baseline, EndAct, Filter, Help, Level, Palette, Services, Span, Trace, Why,
+};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Help, Palette];
-const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct, Help, Palette];
+/// The four panes.
+pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
+const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct];
 /// The views that ask nothing: a question has its keys for itself.
-const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help, Palette];
+const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Acts];
+const EVERYWHERE: &[Place] =
+    &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct, ActForm, Filter, Help, Palette];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -141,6 +165,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Esc)], Action::ClosePalette, &[Palette], "close the palette", Some("close")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
+    row(&[c('u')], Action::Undo, ACTING, "undo an act or a recalc", Some("undo")),
     row(&[k(KeyCode::Enter)], Action::OpenDetail, &[Trace], "everything about the span", Some("span")),
     row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
     row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
@@ -153,12 +178,24 @@ pub const TABLE: &[Binding] = &[
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
+    row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
+    row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
+    row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
+    row(&[k(KeyCode::Esc)], Action::CloseForm, &[ActForm], "leave it", Some("leave it")),
+    row(&[c('d')], Action::AskToEnd, &[Acts], "end the ack or silence", Some("end it")),
+    row(&[c('y')], Action::ConfirmEnd, &[EndAct], "end it", Some("end it")),
+    row(&[k(KeyCode::Tab)], Action::OtherActs, &[Acts], "acks, or the noise ledger", Some("other page")),
+    row(&[c('x')], Action::Acknowledge, &[Alerts, Baseline, Analysis], "acknowledge, with an end", Some("ack")),
+    row(&[c('s')], Action::Silence, ACTING, "silence what matches", Some("silence")),
+    row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
+    row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
+    row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
+    row(&[c('X')], Action::Back, &[Acts], "back one step", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
     row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
     row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
-    row(&[c('u')], Action::TakeBack, PANES, "undo a recalculation", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
@@ -173,6 +210,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
     row(&[c('o')], Action::Link, &[Alerts, Baseline, Analysis, Trace, Span], "Jaeger link, and copy it", Some("link")),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
@@ -197,8 +235,16 @@ pub const TABLE: &[Binding] = &[
     row(&[c('q')], Action::Leave, VIEWS, "leave the view, or quit", Some("quit")),
 ];
 
+impl Action {
+    /// Whether it carries out what a question asks.
+    #[must_use]
+    pub const fn confirms(self) -> bool {
+        matches!(self, Self::ConfirmLevel | Self::ConfirmEnd | Self::SubmitForm)
+    }
+}
+
 impl Place {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
@@ -207,6 +253,9 @@ impl Place {
         Self::Span,
         Self::Why,
         Self::Level,
+        Self::Acts,
+        Self::EndAct,
+        Self::ActForm,
         Self::Filter,
         Self::Help,
         Self::Palette,
@@ -223,6 +272,9 @@ impl Place {
             Self::Span => "Span",
             Self::Why => "Why",
             Self::Level => "New level",
+            Self::Acts => "Acks and silences",
+            Self::EndAct => "Ending",
+            Self::ActForm => "Ack or silence",
             Self::Filter => "Filter",
             Self::Help => "Help",
             Self::Palette => "Palette",
@@ -232,7 +284,7 @@ impl Place {
     /// Whether keys that type a character type it there.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::Filter | Self::Help | Self::Palette)
+        matches!(self, Self::ActForm | Self::Filter | Self::Help | Self::Palette)
     }
 }
 
@@ -314,7 +366,7 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(Palette)) {
+        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm)) {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE

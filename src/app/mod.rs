@@ -1,6 +1,7 @@
 //! The screens' state as a pure machine: `update(message, now)` changes it and returns effects as data.
 
 mod actions;
+pub mod acts;
 mod alerts;
 pub mod analysis;
 mod copy;
@@ -23,6 +24,7 @@ pub mod why;
 pub mod wording;
 mod wrap;
 
+pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
@@ -38,7 +40,9 @@ pub use wrap::wrap;
 
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
-use crate::messages::{CommandKind, Outcome, RecalculationState, ServiceView, SourceKind, Update, UpdateBody};
+use crate::messages::{
+    CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, Update, UpdateBody,
+};
 use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
@@ -98,6 +102,11 @@ pub struct View {
     /// The question about a new level, laid over the panes.
     pub level: Option<LevelCursor>,
     pub level_asked: Option<level::LevelAsked>,
+    /// Acknowledgements and silences, or the noise ledger, laid over the panes.
+    pub acts: Option<ActsCursor>,
+    /// The acknowledgement or silence that is being typed.
+    pub act_form: Option<ActForm>,
+    pub act_asked: Option<acts::ActAsked>,
     pub help: Option<HelpView>,
     pub palette: Option<PaletteView>,
     /// A sentence in the rule above the keys.
@@ -132,6 +141,14 @@ pub struct Message {
     at: Timestamp,
 }
 
+impl View {
+    /// What is asked, if anything is; not what was typed into it.
+    fn question(&self) -> (Option<&level::LevelQuestion>, Option<&HeldView>, bool) {
+        let ending = self.acts.as_ref().and_then(|cursor| cursor.ending.as_ref());
+        (self.level.as_ref().map(|cursor| &cursor.question), ending, self.act_form.is_some())
+    }
+}
+
 impl Message {
     /// A remark goes by itself after a while; what went wrong stays until somebody pressed a key.
     fn expires(&self) -> Option<Timestamp> {
@@ -157,6 +174,10 @@ pub struct App {
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
     analysis_cancelled: bool,
     recalculation_cancelled: bool,
+    /// When the newest recalculation that was asked for here came into use.
+    recalculated: Option<Timestamp>,
+    /// The revision that shows the open question first.
+    asked_at: u64,
 }
 
 impl App {
@@ -218,6 +239,9 @@ impl App {
         if changed || self.view != before {
             self.revision += 1;
         }
+        if self.view.question() != before.question() {
+            self.asked_at = self.revision;
+        }
         self.due = self.next_tick(now);
         effects
     }
@@ -228,12 +252,22 @@ impl App {
         self.revision
     }
 
+    /// Whether a key confirms what nobody can have read: it was pressed before the question was on the screen, of which
+    /// `drawn` is the newest revision.
+    #[must_use]
+    pub fn is_hasty(&self, key: Key, drawn: u64) -> bool {
+        let confirms = keymap::action(self.place(), key).is_some_and(keymap::Action::confirms);
+        confirms && drawn < self.asked_at
+    }
+
     /// When text on the screen next reads differently, if nothing else happens.
     #[must_use]
     pub fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
         let message = self.view.message.as_ref().and_then(Message::expires).filter(|at| *at > now);
         if let Some(frozen) = &self.frozen {
-            return message.into_iter().chain([frozen.changes(now)]).min();
+            // The end that is being typed is counted from the real now.
+            let typed = self.view.act_form.as_ref().map(|_| wording::clock_changes(now));
+            return message.into_iter().chain(typed).chain([frozen.changes(now)]).min();
         }
         let sources =
             self.topics.sources.get().into_iter().flatten().filter_map(|source| freshness::changes(source, now));
@@ -255,7 +289,12 @@ impl App {
             crate::messages::AnalysisState::Waiting { loading: true } => Some(analysis.started),
             _ => None,
         });
-        let ages = records.chain(incidents).chain(absent).chain(loading).map(|since| wording::age_changes(since, now));
+        let ages = records
+            .chain(incidents)
+            .chain(self.act_ages())
+            .chain(absent)
+            .chain(loading)
+            .map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
         sources.chain(ages).chain(filter).chain(message).chain([wording::clock_changes(now)]).min()
@@ -280,8 +319,12 @@ impl App {
             Place::Palette
         } else if view.typing.is_some() {
             Place::Filter
+        } else if view.act_form.is_some() {
+            Place::ActForm
         } else if let Some(trace) = &view.trace {
             if trace.detail.is_some() { Place::Span } else { Place::Trace }
+        } else if let Some(cursor) = &view.acts {
+            if cursor.ending.is_some() { Place::EndAct } else { Place::Acts }
         } else if view.level.is_some() {
             Place::Level
         } else if view.why.is_some() {
@@ -404,6 +447,8 @@ impl App {
             UpdateBody::Sources(sources) => self.topics.sources.take(revision, sources),
             UpdateBody::Monitor(monitor) => self.topics.monitor.take(revision, monitor),
             UpdateBody::Levels(levels) => self.take_levels(revision, levels, now),
+            UpdateBody::Acts(acts) => self.take_acts(revision, acts, now),
+            UpdateBody::Noise(noise) => self.topics.noise.take(revision, noise),
             UpdateBody::Learning(learning) => self.topics.learning.take(revision, learning),
             UpdateBody::Baseline(baseline) => self.topics.baseline.take(revision, baseline),
             UpdateBody::Services(services) => {
@@ -460,6 +505,7 @@ impl App {
             UpdateBody::CommandAnswered { outcome: Outcome::Refused(why), .. } => {
                 self.view.asked = None;
                 self.view.level_asked = None;
+                self.view.act_asked = None;
                 self.say(why, true, now);
                 true
             }
@@ -469,6 +515,15 @@ impl App {
 
     fn take_recalculation(&mut self, revision: u64, state: RecalculationState, now: Timestamp) -> bool {
         let was_running = self.recalculation_is_running();
+        if let RecalculationState::Done { how, at, .. } = &state
+            && self.view.recalculation_open
+        {
+            match how {
+                RecalculationKind::Applied => self.recalculated = Some(*at),
+                RecalculationKind::TakenBack => self.recalculated = None,
+                RecalculationKind::Rehearsed => {}
+            }
+        }
         let news = match &state {
             RecalculationState::Done { how, generation, changed, compared, alerts, .. } => Some((
                 format!(

@@ -49,7 +49,10 @@ pub fn entries(place: Place, query: &str) -> Vec<Entry> {
     if pattern.atoms.is_empty() {
         return all;
     }
-    let mut matcher = Matcher::new(Config::DEFAULT);
+    let mut config = Config::DEFAULT;
+    // Who types `rec` means what is called so, not what has it further on in its text.
+    config.prefer_prefix = true;
+    let mut matcher = Matcher::new(config);
     let mut letters = Vec::new();
     let mut matching: Vec<(u32, Entry)> = all
         .into_iter()
@@ -148,7 +151,7 @@ mod tests {
     fn what_is_typed_with_gaps_is_found_wherever_it_works() {
         let first = |place, query: &str| entries(place, query).into_iter().next().unwrap();
         assert_eq!(first(Place::Alerts, "rehrs").action, Action::Rehearse);
-        assert_eq!(first(Place::Alerts, "UNDO RECALC").action, Action::TakeBack);
+        assert_eq!(first(Place::Alerts, "UNDO RECALC").action, Action::Undo);
         assert_eq!(first(Place::Trace, "fold every").action, Action::FoldEverything);
         let far = first(Place::Trace, "rehearse");
         assert_eq!((far.action, far.elsewhere.as_deref()), (Action::Rehearse, Some("the panes")));

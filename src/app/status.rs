@@ -1,6 +1,7 @@
 //! The whole story in one sentence, from a template and never from a model.
 
 use super::App;
+use super::acts;
 use super::freshness::Freshness;
 use super::wording;
 use crate::domain::text::clean;
@@ -42,8 +43,12 @@ impl App {
         if let Some(text) = self.jaeger_trouble(now) {
             return trouble(text);
         }
-        if let Some(worst) = self.alerts.open().next() {
+        if let Some(worst) = self.alerts.active().next() {
             return Status { texts: self.incident_sentences(worst), mood: Mood::Alert(worst.incident.severity) };
+        }
+        if let Some(calm) = self.calm_words(now) {
+            let texts = vec![format!("No incident wants anybody: {calm}."), format!("{calm}.")];
+            return Status { texts, mood: Mood::Calm };
         }
         let text = self.learning_sentence().unwrap_or_else(|| self.normal_sentence(now));
         let short = text.split_once(": ").filter(|(word, _)| *word == ALL_NORMAL).map(|(word, _)| format!("{word}."));
@@ -78,7 +83,7 @@ impl App {
 
     /// `1 incident: order-matcher (order.match) is slow; 2 other services feel it, since 03:12:40Z`
     fn incident_sentences(&self, worst: &IncidentView) -> Vec<String> {
-        let open = self.alerts.open().count() as u64;
+        let open = self.alerts.active().count() as u64;
         let incidents = wording::plural(open, "incident");
         let title = clean(&worst.incident.title);
         let short = wording::short_title(&title);
@@ -148,9 +153,14 @@ impl App {
         }
         let mut lines =
             vec![format!("{}  {} open", wording::clock(now), wording::plural(open.len() as u64, "incident"))];
-        for IncidentView { incident, .. } in open.iter().take(MOST) {
+        for IncidentView { incident, life, .. } in open.iter().take(MOST) {
             let since = wording::time_of_day(incident.onset);
-            lines.push(format!("  {}  {}, since {since}", incident.severity, clean(&incident.title)));
+            // Who leaves is reminded of what is only quiet because somebody said so.
+            let held = life.calm.as_ref().map_or_else(String::new, |calm| {
+                let word = if calm.acked { "acked" } else { "silenced" };
+                format!(", {word} by {}, {}", clean(&calm.by), acts::until(calm.until, now))
+            });
+            lines.push(format!("  {}  {}, since {since}{held}", incident.severity, clean(&incident.title)));
         }
         if open.len() > MOST {
             lines.push(format!("  and {} more", open.len() - MOST));

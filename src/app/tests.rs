@@ -2,13 +2,13 @@ use super::*;
 use std::sync::Arc;
 
 use crate::domain::{
-    AcceptedLevel, Alert, AlertId, AlertKind, Arithmetic, Attributes, HourOfWeek, Incident, IncidentId, KindTested,
-    Level, LevelId, LevelShift, Micros, Obstacle, ShiftedKey, SpanId, SpanKind, Subject, Suspect, Tested, TimeWindow,
-    TraceId,
+    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Arithmetic, Attributes, Deed, Hold, HourOfWeek,
+    Incident, IncidentId, KindTested, Level, LevelId, LevelShift, Micros, Obstacle, Over, OverWhy, ShiftedKey, Silence,
+    SpanId, SpanKind, Subject, Suspect, Tested, TimeWindow, TraceId, Until, Verdict,
 };
 use crate::messages::{
-    Analysis, AnalysisId, AnalysisState, CommandId, IncidentView, LevelView, RecordView, SourceState, SourceView,
-    TraceView, WhyView,
+    ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, Calm, CommandId, HeldView, IncidentView,
+    LevelView, Life, RecordView, SourceState, SourceView, TraceView, WhyView,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -57,6 +57,7 @@ impl Bench {
             Some(RowId::Record(key) | RowId::Anomaly(key, _)) => key.operation.to_string(),
             Some(RowId::Incident(id)) => format!("incident {}", id.0),
             Some(RowId::Alert(_, id)) => format!("alert {}", id.0),
+            Some(RowId::Calm) => "calm".to_owned(),
             None => String::new(),
         }
     }
@@ -304,7 +305,7 @@ fn only_the_trace_that_was_asked_for_is_shown() {
 fn nothing_is_drawn_when_nothing_changed() {
     let mut bench = Bench::with(three());
     let before = bench.app.revision();
-    bench.keys("kX%");
+    bench.keys("kQ%");
     bench.tell(UpdateBody::Records(three()));
     bench.tell(UpdateBody::CommandAnswered { id: CommandId(1), outcome: Outcome::Accepted });
     bench.app.update(Msg::Resized(SIZE.0, SIZE.1), NOW);
@@ -379,7 +380,7 @@ fn incident_of(id: u64, severity: Severity, services: &[&str], alerts: Vec<Alert
         services,
     };
     let exemplars = vec![anomaly("a", 1, Severity::Sev1), anomaly("b", 2, Severity::Sev2)];
-    IncidentView { incident, alerts, exemplars }
+    IncidentView { incident, alerts, exemplars, life: Life::default() }
 }
 
 fn alert_of(id: u64, incident: u64, severity: Severity, subject: Subject) -> Alert {
@@ -661,6 +662,228 @@ fn an_accepted_level_is_undone_where_it_shows_or_from_anywhere_one_after_the_oth
     assert_eq!(bench.press(Key::char('y')), undo(2), "an incident's is the one that closed it");
 }
 
+fn calm(acked: bool, until: Until) -> Calm {
+    Calm { act: ActId(1), acked, by: "mira".to_owned(), at: NOW, until, reason: "looking".to_owned() }
+}
+
+/// The first incident is acknowledged.
+fn one_calm(until: Until) -> Vec<IncidentView> {
+    let mut views = two_incidents();
+    views[0].life.calm = Some(calm(true, until));
+    views[0].life.alerts = vec![(AlertId(1), calm(true, until)), (AlertId(2), calm(true, until))];
+    views
+}
+
+fn act(id: u64, deed: Deed) -> Act {
+    Act { id: ActId(id), at: NOW, by: "mira".to_owned(), deed, undone: None }
+}
+
+fn ack(id: u64) -> Act {
+    let hold = Hold::new(Until::Worse, String::new(), Some(Severity::Sev1), 2);
+    let title = "order-matcher (a) is slow".to_owned();
+    act(id, Deed::Acknowledged(Ack { title, incidents: vec![IncidentId(1)], whole: true, about: Vec::new(), hold }))
+}
+
+fn silence(id: u64) -> Act {
+    let hold = Hold::new(Until::Recovered, String::new(), None, 0);
+    act(id, Deed::Silenced(Silence { matcher: "svc=stock".to_owned(), hold }))
+}
+
+fn acts(all: Vec<Act>) -> UpdateBody {
+    let last = all.last().cloned();
+    let held = all.into_iter().map(|act| HeldView { act, covers: 0, ended: None }).collect();
+    UpdateBody::Acts(Box::new(ActsView { held, maintenance: Vec::new(), last }))
+}
+
+fn said(bench: &Bench) -> &str {
+    bench.app.view.message.as_ref().map_or("", |message| message.text.as_str())
+}
+
+#[test]
+fn what_is_held_back_is_folded_and_drives_no_sentence() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(one_calm(Until::Worse)));
+    assert_eq!(bench.app.alerts.counts(), [0, 0, 1, 0, 0]);
+    let status = bench.app.status(NOW);
+    assert_eq!(status.mood, Mood::Alert(Severity::Sev3));
+    assert!(status.text().starts_with("1 incident: cart"), "{}", status.text());
+    assert_eq!(bench.selected(), "incident 2");
+    bench.keys("j");
+    assert_eq!(bench.selected(), "calm");
+    bench.keys("lj");
+    assert_eq!(bench.selected(), "incident 1", "it is there to be read");
+    assert!(bench.analysis_text().contains("Acknowledged 13:46Z by mira, until worse: looking"));
+    bench.keys("kh");
+    assert_eq!((bench.selected(), bench.app.alerts.rows().len()), ("calm".to_owned(), 2));
+    let mut all = one_calm(Until::Worse);
+    all[1].life.calm = Some(calm(false, Until::At(NOW + Micros::from_secs(7_200))));
+    bench.tell(UpdateBody::Incidents(all));
+    let calm = "No incident wants anybody: acked 1 (mira, until worse), silenced 1 (mira, until 15:46Z).";
+    assert_eq!((bench.app.status(NOW).text(), bench.app.status(NOW).mood), (calm, Mood::Calm));
+    let summary = bench.app.summary(NOW);
+    assert!(summary.contains("S1  order-matcher") && summary.contains("acked by mira, until worse"), "{summary}");
+}
+
+#[test]
+fn what_comes_back_says_why() {
+    let mut bench = Bench::with(Vec::new());
+    let mut views = two_incidents();
+    let why = OverWhy::Worse { from: Severity::Sev2, to: Severity::Sev1 };
+    let over = Over { at: NOW, why };
+    views[0].life.back = Some(Back { act: ActId(1), by: "mira".into(), reason: "looking".into(), over });
+    bench.tell(UpdateBody::Incidents(views));
+    assert_eq!(bench.app.status(NOW).mood, Mood::Alert(Severity::Sev1));
+    let text = bench.analysis_text();
+    assert!(text.contains("Acknowledged by mira until 13:46Z, when it became worse, S2 to S1: looking"), "{text}");
+}
+
+#[test]
+fn an_ack_takes_two_keys_or_an_end_and_a_reason() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    let order = |incident, alert, until, reason: &str| {
+        let (incident, alert) = (IncidentId(incident), Option::map(alert, AlertId));
+        let order = ActCommand::Acknowledge { incident, alert, until, reason: reason.to_owned() };
+        [Effect::Send(CommandKind::Act(order))]
+    };
+    bench.keys("x");
+    assert_eq!(bench.app.place(), Place::ActForm);
+    assert_eq!(bench.code(KeyCode::Enter), order(1, None, Until::Recovered, ""), "by day the proposal is: recovered");
+    assert_eq!(bench.app.place(), Place::Alerts);
+    bench.tell(acts(vec![ack(1)]));
+    assert_eq!(said(&bench), "Done: mira acknowledged incident 1; u undoes it.");
+
+    bench.keys("ljx2h");
+    bench.code(KeyCode::Tab);
+    bench.app.update(Msg::Pasted("disk\u{1b}[2J\nfull".to_owned()), NOW);
+    let until = Until::At(NOW + Micros::from_secs(7_200));
+    assert_eq!(bench.code(KeyCode::Enter), order(1, Some(1), until, "disk·[2J full"));
+
+    bench.keys("xsoon");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert!(bench.app.view.act_form.as_ref().unwrap().error.as_ref().unwrap().contains("07:30"));
+    bench.press(Key::ctrl('u'));
+    bench.keys("w");
+    assert_eq!(bench.code(KeyCode::Enter), order(1, Some(1), Until::Worse, ""));
+    bench.keys("xq");
+    assert_eq!((bench.code(KeyCode::Esc), bench.app.place()), (vec![], Place::Alerts), "letters are text");
+}
+
+#[test]
+fn at_night_an_ack_is_until_worse_unless_said_otherwise() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    // 23:46 on the same day.
+    bench.now = NOW + Micros::from_secs(36_000);
+    bench.keys("x");
+    assert_eq!(bench.app.view.act_form.as_ref().unwrap().text(acts::UNTIL), "worse");
+}
+
+#[test]
+fn a_silence_proposes_what_is_selected_and_refuses_what_matches_all() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    let matcher = |bench: &Bench| bench.app.view.act_form.as_ref().unwrap().text(acts::MATCHER).to_owned();
+    bench.keys("s");
+    assert_eq!(matcher(&bench), "svc=order-matcher", "the culprit's service");
+    bench.code(KeyCode::Esc);
+    bench.keys("ljs");
+    assert_eq!(matcher(&bench), "svc=order-matcher op=a kind:self-time");
+    let form = bench.app.view.act_form.clone().unwrap();
+    let text: String = acts::form_lines(&bench.app, &form, 80, NOW).into_iter().map(|line| line.text + "\n").collect();
+    assert!(text.contains("Matches 1 of 3 open alerts now."), "{text}");
+    bench.press(Key::ctrl('u'));
+    assert_eq!((matcher(&bench), bench.code(KeyCode::Enter)), (String::new(), vec![]));
+    assert!(bench.app.view.act_form.as_ref().unwrap().error.as_ref().unwrap().contains("svc=pay"));
+    bench.keys("kind:errors svc:pay*");
+    let order = ActCommand::Silence {
+        matcher: "kind:errors svc:pay*".to_owned(),
+        until: Until::Recovered,
+        reason: String::new(),
+    };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::Act(order))]);
+}
+
+#[test]
+fn what_is_listed_is_ended_by_two_keys_even_if_it_matches_nothing() {
+    let mut bench = Bench::with(Vec::new());
+    bench.keys("X");
+    assert_eq!(bench.app.place(), Place::Acts);
+    bench.keys("d");
+    assert!(said(&bench).starts_with("Only an ack"), "{}", said(&bench));
+    bench.tell(acts(vec![ack(1), silence(2)]));
+    bench.keys("jd");
+    assert_eq!(bench.app.place(), Place::EndAct);
+    bench.tell(acts(vec![ack(1), silence(2), silence(3)]));
+    let order = ActCommand::End { act: ActId(2) };
+    assert_eq!(bench.keys("y"), [Effect::Send(CommandKind::Act(order))], "what was read is what is ended");
+    assert_eq!(bench.app.place(), Place::Acts);
+    bench.code(KeyCode::Esc);
+    assert_eq!(bench.app.place(), Place::Alerts);
+}
+
+#[test]
+fn an_undoing_is_of_the_newest_act_or_of_a_recalculation_that_is_newer() {
+    let mut bench = Bench::with(Vec::new());
+    assert_eq!(bench.app.undoable(), None);
+    bench.tell(acts(vec![ack(1), silence(2)]));
+    assert_eq!(bench.app.undoable(), Some("undo silence"));
+    let undo = |act| [Effect::Send(CommandKind::Act(ActCommand::Undo { act: ActId(act) }))];
+    assert_eq!(bench.keys("u"), undo(2));
+    bench.tell(acts(vec![ack(1)]));
+    assert_eq!((said(&bench), bench.app.undoable()), ("Undone: mira silenced svc=stock.", Some("undo ack")));
+    let done = |how, at| {
+        UpdateBody::Recalculation(RecalculationState::Done {
+            how,
+            at,
+            took: Micros(1),
+            generation: 2,
+            keys: 1,
+            samples: 1,
+            changed: 0,
+            compared: 0,
+            largest: Vec::new(),
+            alerts: crate::messages::RejudgedAlerts::default(),
+        })
+    };
+    bench.tell(done(RecalculationKind::Applied, NOW + Micros(5)));
+    assert_eq!(bench.app.undoable(), Some("undo ack"), "nobody here asked for that one");
+    bench.keys("r");
+    bench.tell(done(RecalculationKind::Applied, NOW + Micros(9)));
+    assert_eq!(bench.app.undoable(), Some("undo recalc"));
+    assert_eq!(bench.keys("u"), [Effect::Send(CommandKind::TakeBackRecalculation)]);
+    bench.tell(done(RecalculationKind::TakenBack, NOW + Micros(12)));
+    assert_eq!(bench.keys("u"), undo(1));
+    let refused = Outcome::Refused("Nothing was done: something else was done since; look again.".to_owned());
+    bench.tell(UpdateBody::CommandAnswered { id: CommandId(1), outcome: refused });
+    bench.tell(acts(Vec::new()));
+    assert!(said(&bench).starts_with("Nothing was done"), "what was refused is not taken for done");
+}
+
+#[test]
+fn a_verdict_costs_one_key() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    let rate = |verdict| [Effect::Send(CommandKind::Act(ActCommand::Rate { incident: IncidentId(1), verdict }))];
+    assert_eq!(bench.keys("+"), rate(Verdict::Useful));
+    assert_eq!(bench.keys("-"), rate(Verdict::Noise));
+}
+
+#[test]
+fn no_key_answers_a_question_that_nobody_has_seen() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(acts(vec![silence(2)]));
+    let drawn = bench.app.revision();
+    bench.keys("X");
+    bench.keys("d");
+    assert!(bench.app.is_hasty(Key::char('y'), drawn) && !bench.app.is_hasty(Key::plain(KeyCode::Esc), drawn));
+    assert!(!bench.app.is_hasty(Key::char('y'), bench.app.revision()));
+    bench.code(KeyCode::Esc);
+    let seen = bench.app.revision();
+    bench.keys("d");
+    assert!(bench.app.is_hasty(Key::char('y'), seen), "each question anew");
+}
+
 #[test]
 fn the_palette_does_what_the_key_would_have_done() {
     let mut bench = Bench::with(three());
@@ -716,10 +939,6 @@ fn copied(effects: &[Effect]) -> &str {
         [Effect::Copy(clip)] => clip.text(),
         other => panic!("nothing was copied: {other:?}"),
     }
-}
-
-fn said(bench: &Bench) -> &str {
-    bench.app.view.message.as_ref().map_or("", |message| &message.text)
 }
 
 #[test]
@@ -830,6 +1049,78 @@ fn a_frozen_screen_wakes_nobody_but_for_its_badge() {
 fn a_question_has_its_keys_for_itself() {
     for key in [Key::char(' '), Key::char(':'), Key::char('o')] {
         assert_eq!(keymap::action(Place::Level, key), None);
+        assert_eq!(keymap::action(Place::EndAct, key), None);
     }
     assert_eq!(keymap::action(Place::Level, Key::char('y')), Some(keymap::Action::ConfirmLevel));
+    assert_eq!(keymap::action(Place::EndAct, Key::char('y')), Some(keymap::Action::ConfirmEnd));
+}
+
+#[test]
+fn what_is_a_key_elsewhere_is_text_in_a_form() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.keys("x");
+    bench.code(KeyCode::Tab);
+    assert_eq!(bench.keys("why: you q?"), []);
+    assert_eq!(bench.app.view.act_form.as_ref().unwrap().text(acts::REASON), "why: you q?");
+    assert!(!bench.app.is_frozen() && bench.app.place() == Place::ActForm);
+}
+
+#[test]
+fn the_palette_opens_what_is_typed_about_an_incident() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.keys(":acknowledge");
+    assert_eq!(bench.code(KeyCode::Enter), []);
+    assert_eq!(bench.app.place(), Place::ActForm);
+    bench.code(KeyCode::Esc);
+    bench.keys(":noise");
+    let rate = ActCommand::Rate { incident: IncidentId(1), verdict: Verdict::Noise };
+    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::Act(rate))]);
+}
+
+#[test]
+fn a_row_of_the_acts_is_copied_with_all_that_is_told_of_it() {
+    let mut bench = Bench::with(Vec::new());
+    bench.keys("X");
+    assert_eq!(bench.keys("y"), [], "there is none");
+    bench.tell(acts(vec![ack(1), silence(2)]));
+    bench.keys("j");
+    let effects = bench.keys("y");
+    assert!(copied(&effects).starts_with("silence svc=stock\nBy mira "), "{effects:?}");
+    assert!(said(&bench).starts_with("Silence: copied "), "{}", said(&bench));
+}
+
+#[test]
+fn what_is_done_on_a_frozen_screen_is_answered_and_what_is_told_anew_waits() {
+    let mut bench = Bench::with(Vec::new());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.tell(acts(vec![silence(1)]));
+    bench.keys("X ");
+    let drawn = bench.app.revision();
+    let mut counted = ActsView { last: Some(silence(1)), ..ActsView::default() };
+    counted.held.push(HeldView { act: silence(1), covers: 7, ended: None });
+    bench.tell(UpdateBody::Acts(Box::new(counted)));
+    assert_eq!(bench.app.revision(), drawn, "nothing moves under the reader");
+    bench.keys("dy");
+    bench.tell(acts(vec![silence(1), act(2, Deed::Ended(ActId(1)))]));
+    assert_eq!(said(&bench), "Done: mira ended an ack or a silence; u undoes it.");
+    bench.keys("  ");
+    assert_eq!(bench.app.held(ActId(1)).map(|view| view.covers), Some(0), "what waited was older");
+    bench.code(KeyCode::Esc);
+    bench.keys("x");
+    assert!(matches!(bench.code(KeyCode::Enter).as_slice(), [Effect::Send(CommandKind::Act(_))]));
+}
+
+#[test]
+fn what_is_held_back_does_not_wait_behind_a_frozen_screen() {
+    let mut bench = Bench::with(Vec::new());
+    let badge = |bench: &Bench| bench.app.badge(bench.now).map(|badge| badge.text);
+    bench.tell(UpdateBody::Incidents(vec![two_incidents().remove(1)]));
+    bench.keys(" ");
+    bench.tell(UpdateBody::Incidents(one_calm(Until::Worse)));
+    assert_eq!(badge(&bench).as_deref(), Some("FROZEN now"), "it is acknowledged");
+    bench.keys("  ");
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    assert_eq!(badge(&bench).as_deref(), Some("FROZEN now, 2 new alerts wait, S1 among them"), "it came back");
 }

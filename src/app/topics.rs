@@ -1,8 +1,8 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    Analysis, AnalysisId, BaselineView, LearningView, LevelView, MonitorView, RecalculationState, ServiceView,
-    SourceView, WhyView,
+    ActsView, Analysis, AnalysisId, BaselineView, LearningView, LevelView, MonitorView, NoiseRow, RecalculationState,
+    ServiceView, SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -51,6 +51,8 @@ pub struct Topics {
     pub why: Topic<Box<WhyView>>,
     pub learning: Topic<LearningView>,
     pub levels: Topic<Vec<LevelView>>,
+    pub acts: Topic<Box<ActsView>>,
+    pub noise: Topic<Vec<NoiseRow>>,
     pub baseline: Topic<Box<BaselineView>>,
     pub recalculation: Topic<RecalculationState>,
     pub analysis: Topic<Box<Analysis>>,

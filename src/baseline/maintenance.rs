@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, TimeZone};
+use chrono::{DateTime, Datelike};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Broken, Calendar, Micros, TimeWindow, Timestamp};
 
+use super::coming::Coming;
 use super::ledger::unite;
 use super::settings::minute_of_day;
 
@@ -33,8 +34,6 @@ pub struct Maintenance {
 
 const DAY_NAMES: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MOST_MINUTES: u32 = 1_440;
-/// A time that the clocks skip is taken for one so much later.
-const SKIPPED: TimeDelta = TimeDelta::hours(1);
 
 fn moment(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc3339(text).ok().map(|at| Timestamp(at.timestamp_micros()))
@@ -114,11 +113,18 @@ enum Times {
     },
 }
 
+#[derive(Debug, Clone)]
+struct Planned {
+    name: String,
+    times: Times,
+    services: Vec<Arc<str>>,
+}
+
 /// All maintenance windows, ready to be asked.
 #[derive(Debug, Clone)]
 pub struct MaintenancePlan {
     calendar: Calendar,
-    planned: Vec<(Times, Vec<Arc<str>>)>,
+    planned: Vec<Planned>,
 }
 
 impl MaintenancePlan {
@@ -135,7 +141,8 @@ impl MaintenancePlan {
             } else {
                 Times::Once(TimeWindow::new(moment(&one.from)?, moment(&one.to)?))
             };
-            Some((times, one.services.iter().map(|service| Arc::from(service.as_str())).collect()))
+            let services = one.services.iter().map(|service| Arc::from(service.as_str())).collect();
+            Some(Planned { name: one.name.clone(), times, services })
         });
         Self { calendar, planned: planned.collect() }
     }
@@ -144,8 +151,8 @@ impl MaintenancePlan {
     #[must_use]
     pub fn within(&self, window: TimeWindow) -> Vec<TimeWindow> {
         let mut all = Vec::new();
-        for (times, _) in &self.planned {
-            for stretch in self.stretches(times, window) {
+        for planned in &self.planned {
+            for stretch in self.stretches(&planned.times, window) {
                 unite(&mut all, stretch);
             }
         }
@@ -155,10 +162,27 @@ impl MaintenancePlan {
     /// Whether some maintenance that overlaps this window is of one of these services, or of all.
     #[must_use]
     pub fn is_of<'a>(&self, window: TimeWindow, services: impl Iterator<Item = &'a Arc<str>> + Clone) -> bool {
-        self.planned.iter().any(|(times, of)| {
+        self.planned.iter().any(|Planned { times, services: of, .. }| {
             (of.is_empty() || services.clone().any(|service| of.contains(service)))
                 && !self.stretches(times, window).is_empty()
         })
+    }
+
+    /// Each of them with its next stretch, in the order of the configuration.
+    #[must_use]
+    pub fn coming(&self, now: Timestamp) -> Vec<Coming> {
+        // Eight days hold every weekly time, also when the clocks change.
+        let ahead = TimeWindow::new(now, now + Micros::from_secs(8 * 86_400));
+        let coming = |planned: &Planned| Coming {
+            name: planned.name.clone(),
+            services: planned.services.clone(),
+            next: match &planned.times {
+                Times::Once(stretch) => Some(*stretch).filter(|stretch| stretch.to > now),
+                Times::Weekly { .. } => self.stretches(&planned.times, ahead).first().copied(),
+            },
+            weekly: matches!(planned.times, Times::Weekly { .. }),
+        };
+        self.planned.iter().map(coming).collect()
     }
 
     fn stretches(&self, times: &Times, window: TimeWindow) -> Vec<TimeWindow> {
@@ -166,35 +190,21 @@ impl MaintenancePlan {
         match times {
             Times::Once(stretch) => Some(*stretch).filter(overlaps).into_iter().collect(),
             Times::Weekly { days, minute, length } => {
-                let (Some(first), Some(last)) = (self.day_of(window.from - *length), self.day_of(window.to)) else {
+                let (Some(first), Some(last)) =
+                    (self.calendar.day(window.from - *length), self.calendar.day(window.to))
+                else {
                     return Vec::new();
                 };
                 first
                     .iter_days()
                     .take_while(|day| *day <= last)
                     .filter(|day| days.contains(&(day.weekday().num_days_from_monday() as u8)))
-                    .filter_map(|day| self.moment(day, *minute))
+                    .filter_map(|day| self.calendar.moment(day, *minute))
                     .map(|from| TimeWindow::new(from, from + *length))
                     .filter(overlaps)
                     .collect()
             }
         }
-    }
-
-    /// The local day.
-    fn day_of(&self, at: Timestamp) -> Option<NaiveDate> {
-        Some(DateTime::from_timestamp(at.secs(), 0)?.with_timezone(&self.calendar.zone()).date_naive())
-    }
-
-    /// A local time of a day. Where it comes twice, the first; where the clocks skip it, an hour later.
-    fn moment(&self, day: NaiveDate, minute: u32) -> Option<Timestamp> {
-        let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
-        let zone = self.calendar.zone();
-        let at = zone
-            .from_local_datetime(&local)
-            .earliest()
-            .or_else(|| zone.from_local_datetime(&(local + SKIPPED)).earliest())?;
-        Some(Timestamp::from_secs(at.timestamp()))
     }
 }
 
@@ -265,6 +275,25 @@ mod tests {
         assert!(!plan.is_of(during, [&mail].into_iter()));
         assert!(plan.is_of(window("2026-11-20T12:29:00Z", "2026-11-20T12:30:00Z"), [&mail].into_iter()));
         assert!(!plan.is_of(window("2026-11-20T12:30:00Z", "2026-11-20T12:31:00Z"), [&mail].into_iter()));
+    }
+
+    #[test]
+    fn the_running_or_the_next_one_is_told_in_the_zone() {
+        let berlin = plan(
+            &[
+                weekly(&["Sun", "Fri"], "02:30", 60),
+                once("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z"),
+                once("2026-11-01T10:00:00Z", "2026-11-01T11:00:00Z"),
+            ],
+            chrono_tz::Europe::Berlin,
+        );
+        let next = |now: &str| berlin.coming(at(now)).into_iter().map(|one| one.next).collect::<Vec<_>>();
+        let first = window("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z");
+        let friday = window("2026-11-20T01:30:00Z", "2026-11-20T02:30:00Z");
+        assert_eq!(next("2026-11-20T02:00:00Z"), [Some(friday), Some(first), None], "it runs");
+        let sunday = window("2026-11-22T01:30:00Z", "2026-11-22T02:30:00Z");
+        assert_eq!(next("2026-11-20T02:30:00Z")[0], Some(sunday));
+        assert_eq!(berlin.coming(at("2026-11-20T02:30:00Z"))[0].name, "backup");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! recalculation merges slices into baselines at four levels (a [`KeyBaseline`]), all of which are a [`Generation`].
 
 mod cell;
+mod coming;
 mod generation;
 mod key_baseline;
 mod ledger;
@@ -16,6 +17,7 @@ mod spread;
 mod structure;
 
 pub use cell::{Cell, CellRules, CutOff, CutOffRule, Exceeding, PERCENTILES};
+pub use coming::Coming;
 pub use generation::{Comparison, Generation, Moved, watched};
 pub use key_baseline::{KeyBaseline, KeyBuilder};
 pub use ledger::{Learnt, Ledger, Settled, gaps, unite, without};

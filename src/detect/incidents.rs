@@ -77,6 +77,12 @@ impl Book {
         self.incidents.iter().filter(|running| running.active).map(|running| &running.incident)
     }
 
+    /// Whether an incident is open, or may yet go on under its number.
+    #[must_use]
+    pub fn lasts(&self, incident: IncidentId) -> bool {
+        self.incidents.iter().any(|running| running.incident.id == incident)
+    }
+
     /// Takes what a round of tests found.
     pub fn update(&mut self, at: Timestamp, findings: Vec<Finding>, watch: &Watch, metrics: &Metrics) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -275,6 +275,13 @@ impl AlertKind {
             Self::Threshold => "threshold",
         }
     }
+
+    /// The kind of that name; a dash may stand for a space.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.replace('-', " ");
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 impl fmt::Display for AlertKind {

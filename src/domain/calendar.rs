@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, TimeZone, Timelike};
 use serde::{Deserialize, Serialize};
 
 use super::{Micros, Timestamp};
@@ -129,10 +129,36 @@ impl Calendar {
     /// Minutes after local midnight.
     #[must_use]
     pub fn minute_of_day(&self, at: Timestamp) -> u16 {
-        use chrono::Timelike;
         let utc = DateTime::from_timestamp(at.secs(), 0).unwrap_or_default();
         let local = utc.with_timezone(&self.zone);
         (local.hour() * 60 + local.minute()) as u16
+    }
+
+    /// The local day.
+    #[must_use]
+    pub fn day(&self, at: Timestamp) -> Option<NaiveDate> {
+        Some(DateTime::from_timestamp(at.secs(), 0)?.with_timezone(&self.zone).date_naive())
+    }
+
+    /// A local time of a day, in minutes after midnight. Where it comes twice, the first; where the clocks skip it, an hour
+    /// later.
+    #[must_use]
+    pub fn moment(&self, day: NaiveDate, minute: u32) -> Option<Timestamp> {
+        let local = day.and_hms_opt(minute / 60, minute % 60, 0)?;
+        let at = self
+            .zone
+            .from_local_datetime(&local)
+            .earliest()
+            .or_else(|| self.zone.from_local_datetime(&(local + TimeDelta::hours(1))).earliest())?;
+        Some(Timestamp::from_secs(at.timestamp()))
+    }
+
+    /// When clocks next show this minute of the day, after `now`.
+    #[must_use]
+    pub fn next(&self, minute: u16, now: Timestamp) -> Timestamp {
+        let days = self.day(now).into_iter().flat_map(|today| today.iter_days().take(3));
+        let mut moments = days.filter_map(|day| self.moment(day, u32::from(minute)));
+        moments.find(|at| *at > now).unwrap_or(now + Micros::from_secs(86_400))
     }
 
     /// Whether the zone's offset changed within the week before `at`, or within the day after it.

@@ -9,12 +9,14 @@
 //! | `svc:pay*`, `op:*order*` | the whole name, `*` standing for anything; without a `*` the name contains it |
 //! | `svc=pay`, `op=x` | exactly that name |
 //! | `kind:server` | the span kind |
+//! | `kind:errors`, `kind:self-time` | what kind of alert it is |
 //! | `sev>=2` | SEV2 **and worse**; `sev>2` worse than SEV2, `sev=2`, `sev<=3` SEV3 and milder, `sev<3` |
 //! | `age<1h`, `age>=10m` | how long ago it began (`s`, `m`, `h`, `d`) |
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Micros, Severity, SpanKey, SpanKind, Timestamp};
+use super::{Alert, AlertKind, Micros, Severity, SpanKey, SpanKind, Timestamp};
 
 /// A parsed filter. The default one lets everything pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +31,8 @@ pub struct Subject<'a> {
     pub severity: Severity,
     /// When it began.
     pub since: Timestamp,
+    /// In which respect an alert differs; `None` for what is no alert.
+    pub alert: Option<AlertKind>,
 }
 
 /// Why a filter cannot be used: one sentence with what to write instead.
@@ -48,6 +52,7 @@ enum Test {
     Service(Pattern),
     Operation(Pattern),
     Kind(SpanKind),
+    Alert(AlertKind),
     Severity(Relation, Severity),
     Age(Relation, Micros),
 }
@@ -90,6 +95,30 @@ impl Filter {
     pub fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
         self.terms.iter().all(|term| term.test.holds(subject, now) != term.negated)
     }
+
+    /// The same for an alert, by the service that answers for it: of an edge the one that is called.
+    #[must_use]
+    pub fn matches_alert(&self, alert: &Alert, now: Timestamp) -> bool {
+        let bare;
+        let key = match &alert.subject {
+            super::Subject::Key(key) => key,
+            other => {
+                bare = SpanKey {
+                    service: Arc::clone(other.service()),
+                    operation: Arc::from(""),
+                    kind: SpanKind::Unspecified,
+                };
+                &bare
+            }
+        };
+        self.matches(&Subject { key, severity: alert.severity, since: alert.onset, alert: Some(alert.kind) }, now)
+    }
+}
+
+impl FilterError {
+    pub(super) fn new(sentence: &str) -> Self {
+        Self(sentence.to_owned())
+    }
 }
 
 impl fmt::Display for FilterError {
@@ -111,6 +140,7 @@ impl Test {
             Self::Service(pattern) => pattern.matches(&subject.key.service),
             Self::Operation(pattern) => pattern.matches(&subject.key.operation),
             Self::Kind(kind) => subject.key.kind == *kind,
+            Self::Alert(kind) => subject.alert == Some(*kind),
             // A larger number is a milder severity, so "at least" compares the other way round.
             Self::Severity(relation, than) => relation.holds(than, &subject.severity),
             Self::Age(relation, than) => relation.holds(&now.since(subject.since), than),
@@ -242,9 +272,12 @@ fn field_test(field: &str, relation: Relation, value: &str, sign: &str, whole: &
         "svc" | "service" => named(Test::Service, "svc:pay*"),
         "op" | "operation" => named(Test::Operation, "op:order*"),
         "kind" => match SpanKind::from_name(&value.to_lowercase()) {
-            SpanKind::Unspecified => Err(FilterError(format!(
-                "\"{value}\" is no span kind: write kind:server, client, producer, consumer or internal."
-            ))),
+            SpanKind::Unspecified => AlertKind::from_name(&value.to_lowercase()).map(Test::Alert).ok_or_else(|| {
+                FilterError(format!(
+                    "\"{value}\" is no kind: write kind:server, client, producer, consumer or internal of a span, \
+                     kind:errors, self-time, duration and the like of an alert."
+                ))
+            }),
             kind => Ok(Test::Kind(kind)),
         },
         "sev" | "severity" => {
@@ -260,7 +293,7 @@ fn field_test(field: &str, relation: Relation, value: &str, sign: &str, whole: &
                     ))
                 })
         }
-        "age" => age(value).map(|age| Test::Age(relation, age)).ok_or_else(|| {
+        "age" => length(value).map(|age| Test::Age(relation, age)).ok_or_else(|| {
             FilterError(format!("age needs a time, not \"{value}\": write age<30s, age<10m, age>1h or age<1d."))
         }),
         _ if sign == ":" => Err(FilterError(format!(
@@ -271,7 +304,7 @@ fn field_test(field: &str, relation: Relation, value: &str, sign: &str, whole: &
 }
 
 /// `30s`, `10m`, `2h`, `1d`.
-fn age(text: &str) -> Option<Micros> {
+pub(super) fn length(text: &str) -> Option<Micros> {
     let unit = match text.chars().last()? {
         's' => 1,
         'm' => 60,
@@ -290,7 +323,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
     fn passes(filter: &str, key: &SpanKey, severity: Severity, age_s: u64) -> bool {
-        let subject = Subject { key, severity, since: NOW - Micros::from_secs(age_s) };
+        let subject = Subject { key, severity, since: NOW - Micros::from_secs(age_s), alert: None };
         Filter::parse(filter).unwrap().matches(&subject, NOW)
     }
 
@@ -326,6 +359,19 @@ mod tests {
             ("age<1d sev=2 match", true),
         ] {
             assert_eq!(passes(filter, &key, Severity::Sev2, 600), expected, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_has_a_kind_of_its_own() {
+        let key = SpanKey::new("a", "b", SpanKind::Server);
+        for kind in AlertKind::ALL {
+            let subject = Subject { key: &key, severity: Severity::Sev2, since: NOW, alert: Some(kind) };
+            let word = format!("kind:{}", kind.name().replace(' ', "-"));
+            let passing = |text: &str| Filter::parse(text).unwrap().matches(&subject, NOW);
+            assert!(passing(&word) && passing("kind:server"), "{word}");
+            assert_eq!(passing("kind:errors"), kind == AlertKind::Errors);
+            assert!(!passes(&word, &key, Severity::Sev2, 0), "what is no alert has none");
         }
     }
 
@@ -371,7 +417,7 @@ mod tests {
         proptest::proptest!(|(text in ".{0,40}")| {
             if let Ok(filter) = Filter::parse(&text) {
                 let key = SpanKey::new("é漢", "İ*", SpanKind::Server);
-                let _ = filter.matches(&Subject { key: &key, severity: Severity::Sev1, since: NOW }, NOW);
+                let _ = filter.matches(&Subject { key: &key, severity: Severity::Sev1, since: NOW, alert: None }, NOW);
             }
         });
     }

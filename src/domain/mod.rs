@@ -1,5 +1,6 @@
 //! The words of the field, as types. Nothing here does IO, reads a clock or knows a backend.
 
+mod act;
 mod alert;
 mod anomaly;
 mod calendar;
@@ -13,6 +14,9 @@ pub mod text;
 mod time;
 mod why;
 
+pub use act::{
+    Ack, Act, ActId, ActLog, Covered, Deed, Fingerprint, Hold, Over, OverWhy, Rating, Silence, Until, Verdict,
+};
 pub use alert::{
     Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, NearMiss, QuietHour, Subject, Suspect,
     odds,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::baseline::{MaintenancePlan, gaps, unite};
+use crate::baseline::{Coming, MaintenancePlan, gaps, unite};
 use crate::domain::{Alert, AlertId, AlertKind, Micros, Subject, TimeWindow, Timestamp, UtcHour};
 
 use super::MINUTE_US;
@@ -68,6 +68,11 @@ impl Hygiene {
         self.troubled.retain(|_, window| window.from < window.to);
         self.asked = None;
         forgiven.iter().flat_map(|window| gaps(&self.within(*window), *window)).collect()
+    }
+
+    /// The maintenance that is known, and when it is next.
+    pub fn coming(&self, now: Timestamp) -> Vec<Coming> {
+        self.maintenance.coming(now)
     }
 
     /// Forgets trouble that ended before anything is learnt from.

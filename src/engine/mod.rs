@@ -1,6 +1,7 @@
 //! The pure heart: `step(Input, now) -> Vec<Output>`. It learns, judges and groups, and decides what to store and to
 //! tell; it never waits, reads a clock or touches a file. What polls live and what reads files drive the same engine.
 
+mod acts;
 mod alerts;
 mod cases;
 mod hygiene;
@@ -8,6 +9,7 @@ mod keys;
 mod learner;
 mod levels;
 mod live;
+mod noise;
 mod observe;
 mod offline;
 mod rules;
@@ -23,15 +25,16 @@ use crate::baseline::{
 };
 use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, Verdict, Watch};
 use crate::domain::{
-    AcceptedLevel, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId, Level,
-    Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp, Trace,
-    TraceId, UtcHour,
+    AcceptedLevel, Act, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId,
+    Level, Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp,
+    Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
 pub use self::levels::OnLevels;
 pub use self::offline::Offline;
 
+use self::acts::Acts;
 use self::alerts::{Groups, Keep, Keeping};
 use self::cases::Cases;
 use self::hygiene::Hygiene;
@@ -76,6 +79,8 @@ pub enum Input {
     MetricsPolled(Vec<MetricReading>),
     /// A level was accepted, or that was undone, and it is written down.
     LevelDecided(Box<AcceptedLevel>),
+    /// Somebody did something about alerts, or undid it, and it is written down.
+    ActDone(Box<Act>),
     /// Time passed: traces may have settled. With `commit`, give out everything that was learnt.
     TimePassed { commit: bool },
 }
@@ -110,6 +115,8 @@ pub struct Resumed {
     pub levels: Vec<AcceptedLevel>,
     /// How many durations of each are in the store.
     pub on_levels: OnLevels,
+    /// All that is kept.
+    pub acts: Vec<Act>,
 }
 
 /// What the engine wants done.
@@ -125,6 +132,8 @@ pub enum Output {
     RecordIncident(Box<Incident>),
     /// Write down how quiet this hour was, over what was written of it before.
     RecordQuietHour(Box<QuietHour>),
+    /// Write this act down as it is now.
+    RecordAct(Box<Act>),
     /// Write what was learnt, all of it or nothing.
     StoreLearnt(Learnt),
     /// These windows were left out and are unknown again: back-fill is to read them.
@@ -177,6 +186,7 @@ pub struct Engine {
     metrics: Metrics,
     quiet: Quiet,
     cases: Cases,
+    acts: Acts,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -247,6 +257,7 @@ impl Engine {
             metrics: Metrics::default(),
             quiet: Quiet::default(),
             cases: Cases::default(),
+            acts: Acts::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -308,6 +319,7 @@ impl Engine {
                 self.pass_time(now);
                 self.test(now, &mut out);
                 if !self.complete {
+                    self.end_acts(now, &mut out);
                     self.tell_all(now, &mut out);
                 }
             }
@@ -343,8 +355,13 @@ impl Engine {
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
             Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::LevelDecided(level) => self.take_level(*level, now, &mut out),
+            Input::ActDone(act) => self.take_act(*act, now, &mut out),
             Input::TimePassed { commit } => {
                 self.pass_time(now);
+                // A silence ends at its time, also while no source answers.
+                if !self.complete && self.polled_to.is_some() && self.end_acts(now, &mut out) {
+                    self.tell_all(now, &mut out);
+                }
                 if commit {
                     out.extend(
                         self.quiet.take_changed().into_iter().map(|hour| Output::RecordQuietHour(Box::new(hour))),
@@ -374,14 +391,26 @@ impl Engine {
     }
 
     fn resume(&mut self, resumed: Resumed, now: Timestamp, out: &mut Vec<Output>) {
-        let Resumed { mut ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels } =
-            resumed;
+        let Resumed {
+            mut ledger,
+            live_from,
+            anomalies,
+            last_alert,
+            last_incident,
+            alerts,
+            quiet,
+            levels,
+            on_levels,
+            acts,
+        } = resumed;
+        self.acts.resume(acts);
         self.quiet.resume(quiet);
         self.watch.heed(self.quiet.log10_alpha(self.detect.false_alerts_per_week));
         self.book = Book::after(last_alert, last_incident);
         self.released = live_from;
         self.resume_levels(levels, on_levels);
         for alert in &alerts {
+            self.acts.noise.take(alert);
             self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), Timestamp(i64::MIN));
         }
         for key in std::mem::take(&mut ledger.keys) {
@@ -604,6 +633,9 @@ impl Engine {
     fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
         for change in &mut changes {
             self.cases.take(change, &self.groups, &self.keys);
+            if let Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) = change {
+                self.acts.noise.take(alert);
+            }
             if let Change::AlertClosed(alert) = change {
                 self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), self.released);
             }

@@ -27,10 +27,11 @@ impl Engine {
         let bucket = self.bucket_at(now);
         out.push(Output::Tell(UpdateBody::Monitor(self.monitor_view(bucket, now))));
         out.push(Output::Tell(UpdateBody::Services(self.service_views(bucket, now))));
-        out.push(Output::Tell(UpdateBody::Incidents(self.incident_views())));
+        out.push(Output::Tell(UpdateBody::Incidents(self.incident_views(now))));
         out.push(Output::Tell(UpdateBody::Records(self.record_views(bucket, now))));
         out.push(self.tell_learning());
         out.push(self.tell_levels());
+        self.tell_acts(now, out);
         self.tell_baseline(now, out);
     }
 
@@ -168,7 +169,7 @@ impl Engine {
     }
 
     /// Open incidents, the worst and then the newest first; then those that ended, the newest first.
-    fn incident_views(&self) -> Vec<IncidentView> {
+    fn incident_views(&self, now: Timestamp) -> Vec<IncidentView> {
         let mut open: Vec<&Incident> = self.book.incidents().collect();
         open.sort_by_key(|incident| (incident.severity, std::cmp::Reverse(incident.onset), incident.id));
         let view = |incident: &Incident| {
@@ -183,7 +184,8 @@ impl Engine {
                     self.complete_shift(alert);
                 }
             }
-            IncidentView { incident: incident.clone(), alerts, exemplars: self.cases.exemplars(incident) }
+            let life = self.acts.life(incident, &alerts, now);
+            IncidentView { incident: incident.clone(), alerts, exemplars: self.cases.exemplars(incident), life }
         };
         open.into_iter().chain(self.cases.ended()).map(view).collect()
     }

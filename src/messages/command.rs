@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AlertId, AnomalyId, LevelId, SpanKey, Subject, Timestamp, TraceId};
+use crate::domain::{
+    ActId, AlertId, AnomalyId, IncidentId, LevelId, SpanKey, Subject, Timestamp, TraceId, Until, Verdict,
+};
 
 /// Chosen by the sender; the answer echoes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub enum CommandKind {
     UndoLevel {
         level: LevelId,
     },
+    /// Do something about alerts; whoever runs the monitor is noted as who did it.
+    Act(ActCommand),
     /// Make this key the one whose baseline is sent.
     ShowBaseline {
         key: SpanKey,
@@ -56,6 +60,22 @@ pub enum CommandKind {
     PollNow,
     /// Flush and end.
     Shutdown,
+}
+
+/// Orders about alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActCommand {
+    /// Somebody looks into this open incident, or into one open alert of it.
+    Acknowledge { incident: IncidentId, alert: Option<AlertId>, until: Until, reason: String },
+    /// Hold back whatever this filter matches.
+    Silence { matcher: String, until: Until, reason: String },
+    /// End an acknowledgement or a silence before its time.
+    End { act: ActId },
+    /// Say whether it was right to wake somebody for this incident.
+    Rate { incident: IncidentId, verdict: Verdict },
+    /// Undo the newest act; refused when it is not this one any more.
+    Undo { act: ActId },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

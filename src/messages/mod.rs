@@ -10,11 +10,11 @@ mod views;
 mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
-pub use command::{Command, CommandId, CommandKind, Outcome};
+pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
 pub use views::{
-    AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, LevelView, MonitorView,
-    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, WhyView,
+    ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
+    LearningView, LevelView, Life, MaintenanceView, MonitorView, NoiseRow, RecalculationKind, RecalculationState,
+    RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, WhyView,
 };
 pub use waterfall::{Normal, TraceState, TraceView, Waterfall, WaterfallSpan};
 
@@ -46,6 +46,10 @@ pub enum UpdateBody {
     Learning(LearningView),
     /// Topic: accepted levels in force, the newest first.
     Levels(Vec<LevelView>),
+    /// Topic: acknowledgements, silences and maintenance.
+    Acts(Box<ActsView>),
+    /// Topic: what was alerted in the last 30 days, by subject and kind, what deserves mending most first.
+    Noise(Vec<NoiseRow>),
     /// Topic: the baseline of the key last asked for by [`CommandKind::ShowBaseline`].
     Baseline(Box<BaselineView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].

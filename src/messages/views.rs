@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    AcceptedLevel, Alert, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros, NearMiss, Severity, SpanKey,
-    Subject, Timestamp,
+    AcceptedLevel, Act, ActId, Alert, AlertId, AlertKind, Anomaly, HourOfWeek, Incident, KindTested, Level, Micros,
+    NearMiss, Over, Severity, SpanKey, Subject, TimeWindow, Timestamp, Undone, Until, Verdict,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,6 +99,106 @@ pub struct IncidentView {
     pub alerts: Vec<Alert>,
     /// Slow spans of its alerts' traces: what to open or to analyse. The culprit's come first, the worst of them first.
     pub exemplars: Vec<Anomaly>,
+    pub life: Life,
+}
+
+/// What people did about an incident.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Life {
+    /// All that is open of it is held back, and wakes nobody: by this act, or by this and others.
+    pub calm: Option<Calm>,
+    /// The open alerts that are held back, in the order of their numbers.
+    pub alerts: Vec<(AlertId, Calm)>,
+    /// It was held back, and is no longer.
+    pub back: Option<Back>,
+    /// What was said of it last, and by whom.
+    pub verdict: Option<(Verdict, String)>,
+}
+
+/// The act that holds something back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calm {
+    pub act: ActId,
+    /// Acknowledged; otherwise silenced.
+    pub acked: bool,
+    pub by: String,
+    pub at: Timestamp,
+    pub until: Until,
+    pub reason: String,
+}
+
+/// The act that held something back until it was over by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    pub act: ActId,
+    pub by: String,
+    pub reason: String,
+    pub over: Over,
+}
+
+/// What people did, as far as it still matters.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ActsView {
+    /// Acknowledgements and silences, those in force first, the oldest first; then those that ended within the last hour.
+    pub held: Vec<HeldView>,
+    /// In the order of the configuration.
+    pub maintenance: Vec<MaintenanceView>,
+    /// What an undoing would undo: the newest act of the last day that was not undone.
+    pub last: Option<Act>,
+}
+
+/// An acknowledgement or a silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldView {
+    pub act: Act,
+    /// Open alerts that it holds back now.
+    pub covers: u32,
+    /// Somebody ended it before its time.
+    pub ended: Option<Undone>,
+}
+
+/// A maintenance of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceView {
+    pub name: String,
+    /// Of which no alert is raised while it lasts; empty for all.
+    pub services: Vec<String>,
+    /// The one that runs, else the next; `None` when there is none any more.
+    pub next: Option<TimeWindow>,
+    pub weekly: bool,
+}
+
+/// How often something was alerted in the last 30 days, and what people said of that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseRow {
+    pub subject: Subject,
+    pub kind: AlertKind,
+    /// The worst of its alerts.
+    pub severity: Severity,
+    pub alerts: u32,
+    /// How long they lasted, from onset to end, together.
+    pub lasted: Micros,
+    /// The onset of the newest.
+    pub last: Timestamp,
+    /// Alerts of incidents that were rated so.
+    pub useful: u32,
+    pub noise: u32,
+}
+
+impl HeldView {
+    /// When it ended, if it did.
+    #[must_use]
+    pub fn gone_at(&self) -> Option<Timestamp> {
+        let over = self.act.deed.hold().and_then(|hold| hold.over).map(|over| over.at);
+        over.or_else(|| self.ended.as_ref().map(|ended| ended.at))
+    }
+
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.ended.is_none()
+            && self.act.undone.is_none()
+            && self.act.deed.hold().is_some_and(|hold| hold.over.is_none())
+    }
 }
 
 /// An accepted level, and how far it is learnt.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::baseline::{self, KeyBuilder, SeriesKey};
 use crate::domain::{AcceptedLevel, AlertId, HourOfWeek, Level, LevelId, Micros, TimeWindow, Timestamp};
 use crate::engine::{Distribution, Engine, Input, OnLevels, Output, Resumed};
-use crate::messages::{Outcome, RecalculationKind, RecalculationState, UpdateBody};
+use crate::messages::{ActCommand, Outcome, RecalculationKind, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
@@ -35,6 +35,8 @@ pub enum ToCore {
     /// Take what these alerts are about for normal, or take that back; the answer comes once it is on the disk.
     AcceptLevel(Vec<AlertId>, oneshot::Sender<Outcome>),
     UndoLevel(LevelId, oneshot::Sender<Outcome>),
+    /// Do something about alerts; the answer comes once it is on the disk.
+    Act(ActCommand, oneshot::Sender<Outcome>),
     CancelRecalculation,
     Recalculated(Recalculated),
     /// Write everything and end.
@@ -50,6 +52,7 @@ impl std::fmt::Debug for ToCore {
             Self::TakeBack(_) => "TakeBack",
             Self::AcceptLevel(..) => "AcceptLevel",
             Self::UndoLevel(..) => "UndoLevel",
+            Self::Act(..) => "Act",
             Self::CancelRecalculation => "CancelRecalculation",
             Self::Recalculated(_) => "Recalculated",
             Self::Shutdown(_) => "Shutdown",
@@ -141,6 +144,9 @@ pub fn run(
             ToCore::UndoLevel(level, answer) => {
                 let _ = answer.send(core.undo_level(level));
             }
+            ToCore::Act(order, answer) => {
+                let _ = answer.send(core.act(&order));
+            }
             ToCore::CancelRecalculation => {
                 if let Some(cancelled) = &core.recalculating {
                     cancelled.store(true, Ordering::Relaxed);
@@ -183,8 +189,9 @@ impl Core {
         let levels = self.store.levels()?;
         let on_levels = self.on_levels(&levels)?;
         let quiet = self.store.quiet_hours()?;
+        let acts = self.store.acts()?;
         let resumed =
-            Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels };
+            Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels, acts };
         self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }
@@ -227,6 +234,7 @@ impl Core {
             Output::ForgetAnomaly { start, id } => self.store.forget_anomaly(start, id),
             Output::RecordAlert(alert) => self.store.record_alert(&alert),
             Output::RecordIncident(incident) => self.store.record_incident(&incident),
+            Output::RecordAct(act) => self.store.record_act(&act),
             Output::RecordQuietHour(hour) => self.store.record_quiet_hour(&hour),
             Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()),
             Output::ForgetWindows(windows) => {
@@ -338,6 +346,19 @@ impl Core {
             return Outcome::Refused(format!("{error}; nothing was changed"));
         }
         self.step(Input::LevelDecided(Box::new(level)));
+        Outcome::Accepted
+    }
+
+    /// Who does it is whoever runs this.
+    fn act(&mut self, order: &ActCommand) -> Outcome {
+        let act = match self.engine.propose_act(order, &store::user(), self.parts.clock.now()) {
+            Ok(act) => act,
+            Err(why) => return Outcome::Refused(format!("Nothing was done: {why}")),
+        };
+        if let Err(error) = self.store.record_act(&act) {
+            return Outcome::Refused(format!("{error}; nothing was done"));
+        }
+        self.step(Input::ActDone(Box::new(act)));
         Outcome::Accepted
     }
 

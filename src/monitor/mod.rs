@@ -302,6 +302,11 @@ impl Monitor {
                 self.tell_core(ToCore::UndoLevel(level, answer)).await;
                 answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
             }
+            CommandKind::Act(order) => {
+                let (answer, answered) = oneshot::channel();
+                self.tell_core(ToCore::Act(order, answer)).await;
+                answered.await.unwrap_or_else(|_| Outcome::Refused("spanwatch is ending".to_owned()))
+            }
             CommandKind::CancelRecalculation => {
                 self.tell_core(ToCore::CancelRecalculation).await;
                 Outcome::Accepted

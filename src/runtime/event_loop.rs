@@ -71,7 +71,7 @@ pub async fn run<S: Screen>(
     look: Look,
     clock: impl Fn() -> Timestamp,
 ) -> Result<Exit, RuntimeError> {
-    let mut shown = Shown { revision: None, at: Instant::now(), ticked: Instant::now() };
+    let mut shown = Shown { revision: None, drawn: 0, at: Instant::now(), ticked: Instant::now() };
     if screen.is_free() {
         shown.draw(app, screen, look, clock())?;
     }
@@ -138,6 +138,10 @@ pub async fn run<S: Screen>(
         }
 
         for message in batch.messages {
+            // Keys that waited before a question was drawn, as under key repeat, are no answer to it.
+            if matches!(message, Msg::KeyPressed(key) if app.is_hasty(key, shown.drawn)) {
+                continue;
+            }
             for effect in app.update(message, clock()) {
                 match effect {
                     Effect::Quit => return Ok(Exit::Quit),
@@ -199,6 +203,8 @@ fn send(wires: &Wires, next: &mut u64, kind: CommandKind) {
 struct Shown {
     /// The app's revision on the screen; `None` when the screen must be drawn in any case.
     revision: Option<u64>,
+    /// The newest of the app's revisions that was ever on the screen.
+    drawn: u64,
     at: Instant,
     ticked: Instant,
 }
@@ -207,6 +213,7 @@ impl Shown {
     fn draw<S: Screen>(&mut self, app: &App, screen: &mut S, look: Look, now: Timestamp) -> io::Result<()> {
         screen.draw(app, look, now)?;
         self.revision = Some(app.revision());
+        self.drawn = app.revision();
         self.at = Instant::now();
         Ok(())
     }

@@ -54,6 +54,8 @@ impl Store {
         for (id, _) in self.series() {
             self.tidy_key(id, today, oldest)?;
         }
+        let days_ago = |days: u32| now - Micros::from_secs(u64::from(days) * 86_400);
+        self.forget_acts(days_ago(keep.alert_days))?;
         let inner = self.lock();
         let trees = inner.trees()?;
         let mut batch = sled::Batch::default();
@@ -66,7 +68,6 @@ impl Store {
             }
         }
         trees.learnt.apply_batch(batch).map_err(writing)?;
-        let days_ago = |days: u32| now - Micros::from_secs(u64::from(days) * 86_400);
         let first_anomaly = from_time(days_ago(keep.anomaly_days));
         let mut too_many = trees.anomalies.len().saturating_sub(MOST_ANOMALIES);
         remove_first(&trees.anomalies, 0, |name, _| {

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::glyphs;
 use super::pen::Pen;
 use crate::app::layout::{Area, Layout, Pane, PaneArea};
-use crate::app::{App, Entry, Row, level, wording};
+use crate::app::{App, Entry, Row, acts, level, wording};
 use crate::domain::{Alert, Anomaly, Severity, Timestamp};
 use crate::messages::IncidentView;
 
@@ -57,20 +57,23 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
     for (line, (number, row)) in visible.enumerate() {
         let line = rows.line(line as u16);
         super::cursor(pen, line, selected == Some(number), focused);
-        let style = |ended: bool| if stale || ended { pen.theme.quiet() } else { Style::new() };
+        let style = |quiet: bool| if stale || quiet { pen.theme.quiet() } else { Style::new() };
         let incidents = app.alerts.incidents();
         match *row {
             Row::Incident(n) => {
                 let view = &incidents[n];
-                let base = style(!view.incident.is_open());
+                let base = style(!view.incident.is_open() || view.life.calm.is_some());
                 incident(pen, app, view, line, base, now);
             }
             Row::Alert(n, alert) => {
-                let alert = &incidents[n].alerts[alert];
-                let base = style(!alert.is_open());
-                self::alert(pen, alert, line, base, now);
+                let view = &incidents[n];
+                let alert = &view.alerts[alert];
+                let held = acts::held_word(view, alert);
+                let base = style(!alert.is_open() || held.is_some());
+                self::alert(pen, alert, held, line, base, now);
             }
             Row::Arithmetic(n, alert) => arithmetic(pen, &incidents[n].alerts[alert], line),
+            Row::Calm => calm(pen, app, line, now),
             Row::Heading => records_heading(pen, &columns, line),
             Row::Record(n) => {
                 let entry = &app.alerts.records()[n];
@@ -91,7 +94,7 @@ fn remark(app: &App) -> String {
     if !app.alerts.is_known() {
         return String::new();
     }
-    let (shown, open) = (app.alerts.shown(), app.alerts.open().count());
+    let (shown, open) = (app.alerts.shown(), app.alerts.active().count());
     let incidents = match (shown, open) {
         (_, 0) => "no incidents".to_owned(),
         _ if shown == open => wording::plural(open as u64, "incident"),
@@ -105,6 +108,10 @@ fn remark(app: &App) -> String {
         None | Some(Severity::Sev5) => {}
         Some(Severity::Sev1) => text.push_str(", S1 only"),
         Some(least) => text.push_str(&format!(", S1-{least}")),
+    }
+    match app.alerts.calm().count() {
+        0 => {}
+        n => text.push_str(&format!(", {n} calm")),
     }
     if !app.view.filter_text.is_empty() {
         text.push_str(&format!(", /{}", app.view.filter_text));
@@ -146,7 +153,8 @@ const fn has_since(width: u16) -> bool {
 fn heads(pen: &mut Pen<'_>, app: &App, line: Area) {
     let quiet = pen.theme.quiet();
     if !matches!(app.alerts.rows().first(), Some(Row::Incident(_))) {
-        pen.put(line.x + 2, line.y, line.width.saturating_sub(2), "no incidents", quiet);
+        let none = if app.alerts.calm().next().is_some() { "no incident wants anybody" } else { "no incidents" };
+        pen.put(line.x + 2, line.y, line.width.saturating_sub(2), none, quiet);
         return;
     }
     pen.put(line.x + 2, line.y, line.width.saturating_sub(2), "SEV WHAT", quiet);
@@ -178,7 +186,9 @@ fn incident(pen: &mut Pen<'_>, app: &App, view: &IncidentView, line: Area, base:
     let since = if has_since(line.width) { SINCE } else { 0 };
     let room = line.width.saturating_sub(LEFT + since + AGE + 1);
     let short = wording::short_title(&incident.title);
-    let remarked = level::remark(app, view).map(|remark| format!("{short}, {remark}"));
+    let remarks: Vec<String> =
+        level::remark(app, view).map(str::to_owned).into_iter().chain(acts::remark(view, now)).collect();
+    let remarked = (!remarks.is_empty()).then(|| format!("{short}, {}", remarks.join(", ")));
     let title = remarked.as_deref().unwrap_or(&incident.title);
     let title = if pen.width(title) <= room { title } else { short };
     pen.put_start(line.x + LEFT, line.y, room, title, base);
@@ -188,18 +198,28 @@ fn incident(pen: &mut Pen<'_>, app: &App, view: &IncidentView, line: Area, base:
 }
 
 /// `S1 03:12:40Z order-matcher:order.match, self time`: one rung of the ladder of onsets.
-fn alert(pen: &mut Pen<'_>, alert: &Alert, line: Area, base: Style, now: Timestamp) {
+fn alert(pen: &mut Pen<'_>, alert: &Alert, held: Option<&str>, line: Area, base: Style, now: Timestamp) {
     pen.put(line.x + 5, line.y, 2, &alert.severity.to_string(), pen.theme.severity(alert.severity).patch(base));
     let right = line.x + line.width;
     let x = pen.put(line.x + 8, line.y, SINCE, &wording::time_of_day(alert.onset), base) + 1;
-    let kind = format!(", {}", alert.kind);
-    let kind = if line.width >= 50 { kind } else { String::new() };
+    let held = held.map_or_else(String::new, |word| format!(", {word}"));
+    let kind = format!(", {}{held}", alert.kind);
+    let kind = if line.width >= 50 { kind } else { held };
     let room = right.saturating_sub(x + AGE + 1);
     let subject = room.saturating_sub(pen.width(&kind));
     let x = pen.put(x, line.y, subject, &alert.subject.to_string(), base);
     pen.put_start(x, line.y, right.saturating_sub(x + AGE), &kind, base);
     let age = if alert.is_open() { wording::age(now.since(alert.onset)) } else { "over".to_owned() };
     pen.put_right(right.saturating_sub(AGE), line.y, AGE, &age, base);
+}
+
+/// `▸ acked 1 (mira, until worse), silenced 2`
+fn calm(pen: &mut Pen<'_>, app: &App, line: Area, now: Timestamp) {
+    let quiet = pen.theme.quiet();
+    let fold = if app.view.alerts.unfolded_calm { glyphs::UNFOLDED } else { glyphs::FOLDED };
+    pen.put(line.x + 1, line.y, 1, fold, quiet);
+    let words = app.calm_words(now).unwrap_or_default();
+    pen.put_start(line.x + 3, line.y, line.width.saturating_sub(3), &words, quiet);
 }
 
 fn arithmetic(pen: &mut Pen<'_>, alert: &Alert, line: Area) {

@@ -3,7 +3,8 @@
 use ratatui::style::Style;
 
 use super::pen::Pen;
-use crate::app::keymap::{Action, Binding, Place, TABLE};
+use crate::app::acts::{ActsPage, FormOf};
+use crate::app::keymap::{Action, Binding, PANES, TABLE};
 use crate::app::layout::Area;
 use crate::app::level::LevelQuestion;
 use crate::app::{App, LevelCursor, LineInput, wording, wrap};
@@ -95,7 +96,7 @@ fn filter_line(pen: &mut Pen<'_>, app: &App, line: &LineInput, keys: Area) -> u1
     let mut x = pen.put(keys.x + 1, keys.y, 2, "/ ", pen.theme.heading());
     x = input(pen, line, x, keys.y, width.saturating_sub(3));
     let alerts = &app.alerts;
-    let (shown, all) = (alerts.shown() + alerts.shown_records(), alerts.open().count() + alerts.records().len());
+    let (shown, all) = (alerts.shown() + alerts.shown_records(), alerts.active().count() + alerts.records().len());
     let count = format!("  {shown} of {all}");
     pen.put_start(x, keys.y, (keys.x + keys.width).saturating_sub(x), &count, pen.theme.quiet()) + 2
 }
@@ -116,8 +117,15 @@ pub fn input(pen: &mut Pen<'_>, line: &LineInput, x: u16, y: u16, width: u16) ->
 fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let place = app.place();
     let question = app.level_question();
-    // A level is rarely to be decided on: its key shows where it is.
-    let useful = |row: &&Binding| row.action != Action::AskAboutLevel || question.is_some();
+    let undoable = app.undoable();
+    // A level is rarely to be decided on, and there is rarely something to undo: their keys show where there is.
+    let useful = |row: &&Binding| match row.action {
+        Action::AskAboutLevel => question.is_some(),
+        Action::Undo => undoable.is_some(),
+        // The noise ledger has nothing to end.
+        Action::AskToEnd => app.view.acts.as_ref().is_some_and(|cursor| cursor.page == ActsPage::Held),
+        _ => true,
+    };
     let rows = || {
         let here = TABLE.iter().filter(|row| row.applies(place)).filter(useful);
         here.filter_map(|row| row.footer.map(|word| (row, word)))
@@ -125,8 +133,13 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
             let word = match (row.action, &question) {
-                (Action::Leave, _) if matches!(place, Place::Trace | Place::Span | Place::Why | Place::Level) => "back",
+                (Action::Leave, _) if !PANES.contains(&place) => "back",
                 (Action::Freeze, _) if app.is_frozen() => "go on",
+                (Action::Undo, _) => undoable.unwrap_or(word),
+                (Action::SubmitForm, _) => match app.view.act_form.as_ref().map(|form| &form.what) {
+                    Some(FormOf::Silence) => "silence",
+                    _ => "acknowledge",
+                },
                 (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
                 (Action::ConfirmLevel, _) => match &app.view.level {
                     Some(LevelCursor { question: LevelQuestion::Undo(_), .. }) => "undo it",

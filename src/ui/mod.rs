@@ -1,5 +1,6 @@
 //! Drawing as a function of the app's state. The theme is the only place that names a colour.
 
+mod acts;
 mod alerts;
 mod analysis;
 mod baseline;
@@ -47,8 +48,12 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         help::draw(pen, app, view, layout.screen, now);
     } else if let Some(view) = &app.view.palette {
         palette::draw(pen, app, view, layout.screen, now);
+    } else if let Some(form) = &app.view.act_form {
+        acts::form(pen, app, form, layout.screen, now);
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
+    } else if let Some(cursor) = &app.view.acts {
+        acts::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(cursor) = &app.view.level {
         level::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(cursor) = &app.view.why {
@@ -95,7 +100,11 @@ fn tiny(pen: &mut Pen<'_>, app: &App, screen: Area, now: Timestamp) {
         .filter(|(_, count)| *count > 0)
         .map(|(severity, count)| format!("{severity} {}", wording::count(count as u64)))
         .collect();
-    let counts = if counts.is_empty() { "no incidents".to_owned() } else { counts.join(" ") };
+    let counts = match app.alerts.calm().count() as u64 {
+        _ if !counts.is_empty() => counts.join(" "),
+        0 => "no incidents".to_owned(),
+        calm => format!("{} calm", wording::plural(calm, "incident")),
+    };
     let frozen = app.badge(now).map_or_else(String::new, |badge| format!("{}; ", badge.short));
     let text = format!("{frozen}{counts}; at least 40x10 shows more");
     let width = pen.width(&text).min(screen.width);

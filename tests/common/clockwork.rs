@@ -8,7 +8,7 @@ use spanwatch::baseline::{self, Generation, KeyBuilder, Maintenance, SeriesKey, 
 use spanwatch::detect;
 use spanwatch::domain::{AcceptedLevel, Alert, AlertId, HourOfWeek, Level, Micros, TimeWindow, Timestamp, Trace};
 use spanwatch::engine::{Engine, Input, OnLevels, Output, Resumed};
-use spanwatch::messages::BackFill;
+use spanwatch::messages::{BackFill, UpdateBody};
 use spanwatch::store::{Closed, Query, Store};
 
 pub const POLL: Micros = Micros::from_secs(10);
@@ -33,6 +33,8 @@ pub struct Clockwork<T> {
     pub alerts: BTreeMap<AlertId, Alert>,
     /// Windows that are to be read once more.
     pub forgotten: Vec<TimeWindow>,
+    /// What the screens were told last, of each topic.
+    pub told: Vec<UpdateBody>,
     /// How often the engine had baselines made anew.
     pub recalculations: u32,
     recalculation_wanted: bool,
@@ -54,6 +56,7 @@ impl<T: Traffic> Clockwork<T> {
         let levels = store.levels().unwrap();
         let on_levels = on_levels(&store, &levels);
         let quiet = store.quiet_hours().unwrap();
+        let acts = store.acts().unwrap();
         let generation = store.generation().unwrap();
         let engine = Engine::new(settings(), detect::Settings::default(), POLL).with_maintenance(maintenance);
         let mut clockwork = Self {
@@ -65,6 +68,7 @@ impl<T: Traffic> Clockwork<T> {
             raised: Vec::new(),
             alerts: BTreeMap::new(),
             forgotten: Vec::new(),
+            told: Vec::new(),
             recalculations: 0,
             recalculation_wanted: false,
         };
@@ -79,6 +83,7 @@ impl<T: Traffic> Clockwork<T> {
             quiet,
             levels,
             on_levels,
+            acts,
         };
         clockwork.step(Input::Resumed(Box::new(resumed)));
         clockwork.now = live_from;
@@ -97,6 +102,11 @@ impl<T: Traffic> Clockwork<T> {
                     self.alerts.insert(alert.id, *alert);
                 }
                 Output::RecordIncident(incident) => self.store.record_incident(&incident).unwrap(),
+                Output::RecordAct(act) => self.store.record_act(&act).unwrap(),
+                Output::Tell(body) => {
+                    self.told.retain(|known| std::mem::discriminant(known) != std::mem::discriminant(&body));
+                    self.told.push(body);
+                }
                 Output::RecordQuietHour(hour) => self.store.record_quiet_hour(&hour).unwrap(),
                 Output::ForgetWindows(windows) => {
                     self.store.forget_windows(&windows).unwrap();

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use spanwatch::app::{App, Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{
-    AcceptedLevel, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Counterfactual, Durations,
-    HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift, MetricKind, MetricSample, Micros,
-    NearMiss, Obstacle, Severity, ShiftedKey, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow,
-    Timestamp, TraceId,
+    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes,
+    Counterfactual, Deed, Durations, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift,
+    MetricKind, MetricSample, Micros, NearMiss, Obstacle, Over, OverWhy, Severity, ShiftedKey, Silence, SpanId,
+    SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId, Undone, Until, Verdict,
 };
 use spanwatch::messages::{
-    Analysis, AnalysisId, AnalysisState, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView,
-    LevelView, MetricReading, MonitorView, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
-    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceView, Update, UpdateBody,
-    WhyView,
+    ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView,
+    IncidentView, LearningView, LevelView, Life, MaintenanceView, MetricReading, MonitorView, NoiseRow, PromptReceipt,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceView, Update, UpdateBody, WhyView,
 };
 
 /// Friday 20 November 2026, 03:12:44 UTC.
@@ -454,8 +454,8 @@ pub fn incidents() -> Vec<IncidentView> {
     over.counterfactual = None;
     over.services = vec!["notifier".into()];
     vec![
-        IncidentView { incident, alerts, exemplars: vec![worst()] },
-        IncidentView { incident: over, alerts: Vec::new(), exemplars: Vec::new() },
+        IncidentView { incident, alerts, exemplars: vec![worst()], life: Life::default() },
+        IncidentView { incident: over, alerts: Vec::new(), exemplars: Vec::new(), life: Life::default() },
     ]
 }
 
@@ -672,4 +672,111 @@ pub fn hostile_alerts() -> Vec<RecordView> {
             alert(&key, Severity::Sev2, 300, [0, 3, 0, 0, 0], 10, 4.0, anomalies)
         })
         .collect()
+}
+
+fn calm(act: u64, acked: bool, by: &str, until: Until, reason: &str) -> Calm {
+    Calm { act: ActId(act), acked, by: by.to_owned(), at: ago(300), until, reason: reason.to_owned() }
+}
+
+/// The matcher is acknowledged; what the notifier does was acknowledged too, and became worse.
+pub fn acked() -> Vec<IncidentView> {
+    let mut views = incidents();
+    let held = calm(3, true, "mira", Until::Worse, "looking at the database");
+    let IncidentView { alerts, life, .. } = &mut views[0];
+    life.alerts = alerts.iter().map(|alert| (alert.id, held.clone())).collect();
+    life.calm = Some(held);
+    let IncidentView { incident, life, .. } = &mut views[1];
+    incident.closed = None;
+    let why = OverWhy::Worse { from: Severity::Sev4, to: Severity::Sev3 };
+    let over = Over { at: ago(60), why };
+    life.back = Some(Back { act: ActId(2), by: "noor".to_owned(), reason: "known".to_owned(), over });
+    life.verdict = Some((Verdict::Noise, "noor".to_owned()));
+    views
+}
+
+/// All that is open is held back.
+pub fn all_calm() -> Vec<IncidentView> {
+    let mut views = acked();
+    views[1].life =
+        Life { calm: Some(calm(4, false, "noor", Until::At(NOW + Micros::from_secs(15_436)), "")), ..Life::default() };
+    views
+}
+
+pub fn acts() -> ActsView {
+    let held = |id: u64, secs: u64, by: &str, deed: Deed, covers: u32| HeldView {
+        act: Act { id: ActId(id), at: ago(secs), by: by.to_owned(), deed, undone: None },
+        covers,
+        ended: None,
+    };
+    let hold = |until, reason: &str, met| Hold::new(until, reason.to_owned(), Some(Severity::Sev1), met);
+    let ack = |incident: u64, title: &str, hold| {
+        let (incidents, title) = (vec![IncidentId(incident)], title.to_owned());
+        Deed::Acknowledged(Ack { title, incidents, whole: true, about: Vec::new(), hold })
+    };
+    let silence = |matcher: &str, hold| Deed::Silenced(Silence { matcher: matcher.to_owned(), hold });
+    let title = "order-matcher (order.match) is slow; 2 other services feel it";
+    let morning = Until::At(NOW + Micros::from_secs(15_436));
+    let mut over = held(1, 5_000, "noor", ack(39, "notifier fails", hold(Until::Worse, "known", 1)), 0);
+    if let Some(hold) = over.act.deed.hold_mut() {
+        let why = OverWhy::Worse { from: Severity::Sev4, to: Severity::Sev3 };
+        hold.over = Some(Over { at: ago(60), why });
+    }
+    let mut ended = held(5, 90, "noor", silence("svc=loyalty", hold(morning, "", 0)), 0);
+    ended.ended = Some(Undone { at: ago(30), by: "mira".to_owned() });
+    let maintenance = |name: &str, from: i64, secs: u64, weekly| {
+        let from = Timestamp(NOW.0 + from * 1_000_000);
+        let services = if weekly { Vec::new() } else { vec!["settlement".to_owned()] };
+        let next = Some(TimeWindow::new(from, from + Micros::from_secs(secs)));
+        MaintenanceView { name: name.to_owned(), services, next, weekly }
+    };
+    let newest = held(4, 120, "noor", silence("svc=notifier kind:errors", hold(morning, "new mail server", 6)), 1);
+    let long = held(2, 40_000, "mira", silence("op:*nightly* sev<=3", hold(Until::Recovered, "", 0)), 0);
+    ActsView {
+        last: Some(newest.act.clone()),
+        held: vec![
+            long,
+            held(3, 300, "mira", ack(41, title, hold(Until::Worse, "looking at the database", 3)), 3),
+            newest,
+            over,
+            ended,
+        ],
+        maintenance: vec![
+            maintenance("backup of the ledger", 1_036, 7_200, true),
+            maintenance("move of the settlement", -600, 3_600, false),
+        ],
+    }
+}
+
+pub fn noise() -> Vec<NoiseRow> {
+    let row = |subject, kind, severity, alerts, lasted, noise, useful, secs| NoiseRow {
+        subject,
+        kind,
+        severity,
+        alerts,
+        lasted: Micros::from_secs(lasted),
+        last: ago(secs),
+        useful,
+        noise,
+    };
+    let edge = Subject::Edge { caller: "exchange-api".into(), callee: "order-matcher".into() };
+    vec![
+        row(Subject::Node("notifier".into()), AlertKind::Errors, Severity::Sev3, 14, 11_100, 5, 1, 2_900),
+        row(Subject::Key(wallet()), AlertKind::NewMessage, Severity::Sev4, 9, 2_400, 2, 0, 180_000),
+        row(Subject::Key(matcher()), AlertKind::SelfTime, Severity::Sev1, 3, 2_040, 0, 2, 524),
+        row(edge, AlertKind::SelfTime, Severity::Sev2, 1, 498, 0, 0, 504),
+    ]
+}
+
+/// The same with what a terminal would obey.
+pub fn hostile_acts() -> ActsView {
+    let mut view = acts();
+    for held in &mut view.held {
+        held.act.by = "mi\u{1b}[2Jra\u{202e}".to_owned();
+        if let Deed::Silenced(silence) = &mut held.act.deed {
+            silence.matcher = "svc=\u{9b}31m取引所".to_owned();
+            silence.hold.reason = "\u{1b}]0;title\u{7}".to_owned();
+        }
+    }
+    view.maintenance[0].name = "\u{7}取引所の注文を照合する処理はとても長い名前を持つことがあります".to_owned();
+    view
 }
