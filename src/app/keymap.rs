@@ -12,6 +12,10 @@ pub enum Place {
     Trace,
     /// One span of a trace, over the whole screen.
     Span,
+    /// A trace beside a normal one.
+    Compare,
+    /// The attributes that separate slow traces from normal ones.
+    Attributes,
     /// The arithmetic of the alert test.
     Why,
     /// The question about a new level.
@@ -44,6 +48,9 @@ pub enum Action {
     UnfoldEverything,
     OnlyCritical,
     OpenDetail,
+    Compare,
+    ShowAttributes,
+    ShowInWaterfall,
     CloseDetail,
     Analyse,
     Explain,
@@ -91,17 +98,20 @@ pub struct Binding {
     pub footer: Option<&'static str>,
 }
 
-use Place::{Alerts, Analysis, Baseline, Filter, Help, Level, Palette, Services, Span, Trace, Why};
+use Place::{
+    Alerts, Analysis, Attributes, Baseline, Compare, Filter, Help, Level, Palette, Services, Span, Trace, Why,
+};
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Help, Palette];
+const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level, Help, Palette];
 const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level];
+const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level];
 /// The views that ask nothing: a question has its keys for itself.
-const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why];
-const EVERYWHERE: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Filter, Help, Palette];
+const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why];
+const EVERYWHERE: &[Place] =
+    &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level, Filter, Help, Palette];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -145,6 +155,19 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
     row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
     row(&[c('K')], Action::PreviousSlow, &[Trace, Span], "previous slow or failed", None),
+    row(&[k(KeyCode::Enter)], Action::ShowInWaterfall, &[Compare], "its span in the waterfall", Some("span")),
+    row(&[c('J')], Action::NextSlow, &[Compare], "next that explains much", Some("next large")),
+    row(&[c('K')], Action::PreviousSlow, &[Compare], "previous that does", None),
+    row(
+        &[c('c')],
+        Action::Compare,
+        &[Alerts, Baseline, Analysis, Trace, Span, Attributes],
+        "beside a normal trace",
+        Some("compare"),
+    ),
+    row(&[c('c')], Action::Back, &[Compare], "back one step", None),
+    row(&[c('d')], Action::ShowAttributes, &[Trace, Span, Compare], "attributes of slow traces", Some("differs")),
+    row(&[c('d')], Action::Back, &[Attributes], "back one step", None),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Trace], "unfold, or go in", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Trace], "fold, or go out", Some("fold")),
     row(&[c('L')], Action::UnfoldEverything, &[Trace], "unfold every span", None),
@@ -171,9 +194,16 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Services, Alerts, Baseline], "copy it as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
-    row(&[c('o')], Action::Link, &[Alerts, Baseline, Analysis, Trace, Span], "Jaeger link, and copy it", Some("link")),
+    row(
+        &[c('o')],
+        Action::Link,
+        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes],
+        "Jaeger link, and copy it",
+        Some("link"),
+    ),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
     row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
@@ -198,13 +228,15 @@ pub const TABLE: &[Binding] = &[
 ];
 
 impl Place {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
         Self::Analysis,
         Self::Trace,
         Self::Span,
+        Self::Compare,
+        Self::Attributes,
         Self::Why,
         Self::Level,
         Self::Filter,
@@ -221,6 +253,8 @@ impl Place {
             Self::Analysis => "Analysis",
             Self::Trace => "Trace",
             Self::Span => "Span",
+            Self::Compare => "Compare",
+            Self::Attributes => "Attributes",
             Self::Why => "Why",
             Self::Level => "New level",
             Self::Filter => "Filter",

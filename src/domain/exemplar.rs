@@ -22,6 +22,15 @@ pub struct Exemplar {
     pub left_out: u32,
 }
 
+/// Where a trace is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExemplarSlot {
+    /// As the normal trace of this half-hour of the week, 0 to 335.
+    Normal(u16),
+    /// Among the last abnormal ones.
+    Abnormal,
+}
+
 /// All spans of a trace that have one path of operations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {

@@ -20,7 +20,7 @@ pub use alert::{
 };
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
-pub use exemplar::{Compared, Exemplar, Owner, Part, Separation, Side, Split, Spread, What};
+pub use exemplar::{Compared, Exemplar, ExemplarSlot, Owner, Part, Separation, Side, Split, Spread, What};
 pub use level::{AcceptedLevel, Durations, LevelId, LevelShift, ShiftedKey, Undone};
 pub use metric::{MetricKind, MetricSample};
 pub use rules::Broken;

@@ -15,7 +15,7 @@ const LONGEST_VALUE: usize = 96;
 ///
 /// At most 200 parts with 32 attributes each: about 4 kB for 17 spans, at most 1 MB.
 #[must_use]
-pub fn summarise(trace: &Trace, canonical: &mut dyn FnMut(&SpanKey) -> SpanKey) -> Exemplar {
+pub fn summarise(trace: &Trace, canonical: &dyn Fn(&SpanKey) -> SpanKey) -> Exemplar {
     let shape = shape(trace);
     let mut waits = vec![0u64; shape.rows.len()];
     for wait in shape.waits.iter().filter(|wait| wait.critical) {
@@ -150,7 +150,7 @@ mod tests {
     use crate::domain::SpanKind::{Client, Consumer, Producer, Server};
 
     fn kept(trace: &Trace) -> Exemplar {
-        summarise(trace, &mut Clone::clone)
+        summarise(trace, &Clone::clone)
     }
 
     /// A root with two reads and a queue whose consumer runs on after everybody.

@@ -6,11 +6,13 @@
 
 mod analysis;
 mod command;
+mod comparison;
 mod views;
 mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{Command, CommandId, CommandKind, Outcome};
+pub use comparison::{ComparisonView, NormalTrace};
 pub use views::{
     AnomalyView, BackFill, BaselineView, CellView, ChangedCell, IncidentView, LearningView, LevelView, MonitorView,
     RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
@@ -50,6 +52,8 @@ pub enum UpdateBody {
     Baseline(Box<BaselineView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].
     Trace(Box<TraceView>),
+    /// Topic: the trace last asked for, beside normal ones of its operation.
+    Comparison(Box<ComparisonView>),
     /// Topic: the arithmetic last asked for by [`CommandKind::ExplainVerdict`].
     Why(Box<WhyView>),
     /// Topic: the running or last recalculation.

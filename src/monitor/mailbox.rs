@@ -42,6 +42,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Incidents(_) => Some(9),
         UpdateBody::Why(_) => Some(10),
         UpdateBody::Levels(_) => Some(11),
+        UpdateBody::Comparison(_) => Some(12),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -16,10 +16,12 @@
 //! | `incidents` | number | an incident as it was last |
 //! | `quiet` | hour | its oddest windows in which nothing was alerted |
 //! | `levels` | number | a level that was accepted, and whether that was undone |
+//! | `exemplars` | id `n` half-hour of the week, or id `s` start trace | a trace to compare with; see `exemplars.rs` |
 //!
 //! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written
 //! in one batch.
 
+mod exemplars;
 mod history;
 mod levels;
 mod opening;

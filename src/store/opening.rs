@@ -22,6 +22,7 @@ pub struct Trees {
     pub incidents: sled::Tree,
     pub quiet: sled::Tree,
     pub levels: sled::Tree,
+    pub exemplars: sled::Tree,
 }
 
 impl Trees {
@@ -40,6 +41,7 @@ impl Trees {
             incidents: db.open_tree("incidents")?,
             quiet: db.open_tree("quiet")?,
             levels: db.open_tree("levels")?,
+            exemplars: db.open_tree("exemplars")?,
             db,
         })
     }

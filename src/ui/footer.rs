@@ -112,6 +112,10 @@ pub fn input(pen: &mut Pen<'_>, line: &LineInput, x: u16, y: u16, width: u16) ->
     end.max(cursor + 1)
 }
 
+const fn is_pane(place: Place) -> bool {
+    matches!(place, Place::Services | Place::Alerts | Place::Baseline | Place::Analysis)
+}
+
 /// Keys in the order of the table, as many as fit; the ways to all the others and out come first.
 fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let place = app.place();
@@ -125,7 +129,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
     let words: Vec<(String, &str, bool)> = rows()
         .map(|(row, word)| {
             let word = match (row.action, &question) {
-                (Action::Leave, _) if matches!(place, Place::Trace | Place::Span | Place::Why | Place::Level) => "back",
+                (Action::Leave, _) if !is_pane(place) => "back",
                 (Action::Freeze, _) if app.is_frozen() => "go on",
                 (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
                 (Action::ConfirmLevel, _) => match &app.view.level {
