@@ -50,6 +50,8 @@ pub struct DifferRow {
 const NOTABLE: u64 = 10;
 /// Fewer columns have no room for columns.
 const COLUMNS_FROM: usize = 60;
+/// From so many columns on the ranges of numbers are told beside their medians.
+const RANGES_FROM: usize = 100;
 
 impl CompareCursor {
     /// The rows or the attributes, on the same row as before.
@@ -191,7 +193,11 @@ pub fn against(view: &ComparisonView) -> [String; 2] {
     let kept = wording::plural(normal.of.into(), "normal trace");
     [
         format!("normal: trace {id}, {when}, {}, nearest to {median} among {kept} {wider}", normal.end_to_end),
-        format!("normal: {}, {when}, of {} {wider}", normal.trace.short(), wording::count(normal.of.into())),
+        format!(
+            "normal: {}, {when}, nearest to the median of {} {wider}",
+            normal.trace.short(),
+            wording::count(normal.of.into())
+        ),
     ]
 }
 
@@ -232,22 +238,18 @@ pub fn sentence(view: &ComparisonView, row: &Compared) -> String {
         }
         (None, None) => return String::new(),
     };
-    let mut text = format!(
-        "{}{} against {}{}; on the critical path {} against {}",
-        this.duration,
-        times(this.spans),
-        normal.duration,
-        times(normal.spans),
-        this.critical,
-        normal.critical,
-    );
+    let mut text = format!("{}{} against {}{}", this.duration, times(this.spans), normal.duration, times(normal.spans));
+    match (this.critical, normal.critical) {
+        (Micros::ZERO, Micros::ZERO) => text.push_str("; off the critical path in both"),
+        (this, normal) => text.push_str(&format!("; on the critical path {this} against {normal}")),
+    }
     if let Some(share) = share(view, row).filter(|share| share.abs() >= 0.005) {
         let by = Micros(view.longer_us().unsigned_abs());
         text.push_str(&format!(", {} of the {by}", percent(share)));
     }
     if this.errors != normal.errors {
-        let failed = |errors: u32| wording::plural(errors.into(), "failure");
-        text.push_str(&format!("; {} against {}", failed(this.errors), failed(normal.errors)));
+        let failed = wording::plural(this.errors.into(), "failure");
+        text.push_str(&format!("; {failed} against {}", wording::count(normal.errors.into())));
     }
     text + "."
 }
@@ -296,24 +298,25 @@ pub fn differs(separation: &Separation, width: usize, most: usize) -> Vec<Line> 
     let mut lines = vec![Line::Heads];
     let each = if width < COLUMNS_FROM { 2 } else { 1 };
     let told = separation.splits.iter().take((room / each).max(usize::from(last.is_none())));
-    let rows = told.chain(last).map(|split| row(separation, split));
+    let rows = told.chain(last).map(|split| row(separation, split, width >= RANGES_FROM));
     if width >= COLUMNS_FROM {
         lines.extend(rows.map(Line::Row));
     } else {
-        lines.clear();
+        let mut page = Page::new(width);
         for row in rows {
             let tone = if row.is_signal { Tone::Plain } else { Tone::Quiet };
-            lines.push(Line::Text(tone, format!("{} {}", row.name, row.value)));
+            page.add(tone, &format!("{} {}", row.name, row.value), 2);
             let odd = if separation.failed { "failed" } else { "slow" };
             let signal = if row.is_signal { "" } else { ", no signal" };
-            lines.push(Line::Text(tone, format!("  {} {odd}, {} normal{signal}", row.slow, row.normal)));
+            page.add(tone, &format!("  {} {odd}, {} normal{signal}", row.slow, row.normal), 2);
         }
+        lines = page.lines.into_iter().map(|line| Line::Text(line.tone, line.text)).collect();
     }
     lines.truncate(most.max(1));
     lines
 }
 
-fn row(separation: &Separation, split: &Split) -> DifferRow {
+fn row(separation: &Separation, split: &Split, ranges: bool) -> DifferRow {
     let owner = match &split.owner {
         Owner::Span(key) if *key == separation.key => String::new(),
         Owner::Span(key) if key.service == separation.key.service => format!(" ({})", key.operation),
@@ -323,8 +326,12 @@ fn row(separation: &Separation, split: &Split) -> DifferRow {
     let value = match &split.what {
         What::Value(value) => format!("= {value}"),
         What::Present => "is there".to_owned(),
+        What::Above { median, slow, normal } if ranges => {
+            format!("above {}: {}, normal {}", number(*median), spread(slow), spread(normal))
+        }
         What::Above { median, slow, normal } => {
-            format!("above {}: {} / {}", number(*median), spread(slow), spread(normal))
+            let medians = format!("{}, normal {}", number(slow.median), number(normal.median));
+            format!("above {}: {medians}", number(*median))
         }
     };
     let of = |count: u32, whole: u32| format!("{}/{}", wording::count(count.into()), wording::count(whole.into()));
@@ -352,10 +359,15 @@ fn number(value: f64) -> String {
     }
 }
 
-/// `2.1M (310 to 3.4M)`
+/// `2.1M (310..3.4M)`
 fn spread(spread: &Spread) -> String {
-    format!("{} ({} to {})", number(spread.median), number(spread.lowest), number(spread.highest))
+    format!("{} ({}..{})", number(spread.median), number(spread.lowest), number(spread.highest))
 }
+
+/// What the counts and the chance mean.
+const HOW: &str = "Counted are kept traces: those in which the operation took longer than its p99, or failed, within two \
+    hours of this one, and the nearest normal ones. The chance is Fisher's exact test, times the splits that were tried; \
+    below 1 in 100 it is a signal. Largest difference of shares first.";
 
 /// All that is known of attributes, for the view of its own: first about the span that the waterfall's cursor is on.
 #[must_use]
@@ -384,15 +396,20 @@ pub fn lines(app: &App, width: usize) -> Vec<Line> {
         lines.extend(text(page));
         lines.extend(differs(separation, width, usize::MAX));
     }
+    let mut page = Page::new(width);
     if lines.is_empty() {
-        lines.push(Line::Text(Tone::Quiet, note(app)));
+        page.add(Tone::Quiet, &note(app), 0);
+    } else {
+        page.lines.push(super::analysis::TextLine { tone: Tone::Plain, text: String::new() });
+        page.add(Tone::Quiet, HOW, 0);
     }
+    lines.extend(text(page));
     lines
 }
 
 /// The same as text, for the span's detail and for copying.
 pub(super) fn tell(page: &mut Page, separation: &Separation) {
-    for line in differs(separation, COLUMNS_FROM, usize::MAX) {
+    for line in differs(separation, RANGES_FROM, usize::MAX) {
         match line {
             Line::Text(tone, text) => page.add(tone, &text, 2),
             Line::Heads => {}

@@ -7,7 +7,7 @@ use super::{analysis, footer, glyphs, trace};
 use crate::app::analysis::TextLine;
 use crate::app::compare::{self, DifferRow, Line};
 use crate::app::layout::{Area, TraceLayout};
-use crate::app::{App, CompareCursor, TraceCursor, wording};
+use crate::app::{App, CompareCursor, TraceCursor, wording, wrap};
 use crate::domain::{Compared, Micros, Side, Timestamp};
 use crate::messages::ComparisonView;
 
@@ -27,12 +27,12 @@ struct Columns {
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let mut columns = Self { this: 7, difference: 8, ..Self::default() };
+        let mut columns = Self { this: 7, difference: 9, ..Self::default() };
         if width >= 60 {
-            columns = Self { this: 8, normal: 8, difference: 9, own_difference: 9, share: 7, ..columns };
+            columns = Self { this: 8, normal: 8, difference: 9, own_difference: 10, share: 7, ..columns };
         }
         if width >= 110 {
-            columns = Self { own: 9, own_normal: 8, bar: 14, ..columns };
+            columns = Self { own: 9, own_normal: 8, own_difference: 9, bar: 14, ..columns };
         }
         let numbers = columns.this
             + columns.normal
@@ -227,10 +227,14 @@ fn detail(pen: &mut Pen<'_>, view: &ComparisonView, row: &Compared, title: Optio
     if let Some(title) = title {
         pen.rule(title, &wording::key(&row.key), Style::new(), &remark, pen.theme.quiet());
     }
-    pen.put_start(body.x, body.y, body.width, &compare::sentence(view, row), Style::new());
+    let told = wrap(&compare::sentence(view, row), usize::from(body.width), 2);
+    for (at, text) in told.iter().enumerate() {
+        let line = body.line(at as u16);
+        pen.put_start(line.x, line.y, line.width, text, Style::new());
+    }
     let Some(separation) = separation else { return };
     let gap = u16::from(body.height >= 8);
-    let rest = body.below(1 + gap);
+    let rest = body.below(told.len() as u16 + gap);
     lines(pen, &compare::differs(separation, usize::from(rest.width), usize::from(rest.height)), rest);
 }
 
@@ -261,7 +265,7 @@ pub fn lines(pen: &mut Pen<'_>, lines: &[Line], area: Area) {
         let mut put = |columns: [&str; 5], style: Style| {
             let [head, text, slow, normal, odds] = columns;
             pen.put(area.x, y, name, head, style);
-            pen.put_start(area.x + name + 2, y, room.saturating_sub(name + 3), text, style);
+            pen.put_start(area.x + name + 2, y, room.saturating_sub(name + 2), text, style);
             pen.put_right(area.x + room, y, COUNT, slow, style);
             pen.put_right(area.x + room + COUNT, y, COUNT, normal, style);
             pen.put_right(area.x + room + 2 * COUNT, y, chance, odds, style);

@@ -147,6 +147,10 @@ impl Stage {
     }
 }
 
+#[path = "comparisons.rs"]
+mod comparisons;
+pub use comparisons::*;
+
 #[path = "traces.rs"]
 mod traces;
 pub use traces::*;
