@@ -26,8 +26,8 @@ pub struct CompareCursor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     Text(Tone, String),
-    /// The heads of the columns.
-    Heads,
+    /// The heads of the columns: what the traces on the odd side are.
+    Heads(&'static str),
     Row(DifferRow),
 }
 
@@ -183,16 +183,26 @@ pub fn against(view: &ComparisonView) -> [String; 2] {
         let none = no_normal(view);
         return [none.clone(), none];
     };
-    let median = normal.median.map_or_else(|| "their median".to_owned(), |median| format!("the median of {median}"));
+    let median = normal.median.map_or_else(|| "their median".to_owned(), |median| format!("the median {median}"));
     let wider = match normal.level {
         Level::HourOfWeek => format!("of {}", view.bucket),
         level => format!("of {}, none of {} is kept", level.describe(view.bucket), view.bucket),
     };
     let id: String = normal.trace.to_string().chars().take(12).collect();
     let when = wording::clock(normal.start);
-    let kept = wording::plural(normal.of.into(), "normal trace");
+    if normal.of == 1 {
+        let took = normal.end_to_end;
+        return [
+            format!("normal: trace {id}, {when}, {took}, the only one kept {wider}; {median} is usual"),
+            format!("normal: {}, {when}, the only one kept {wider}", normal.trace.short()),
+        ];
+    }
     [
-        format!("normal: trace {id}, {when}, {}, nearest to {median} among {kept} {wider}", normal.end_to_end),
+        format!(
+            "normal: trace {id}, {when}, {}, nearest to {median} among {} kept {wider}",
+            normal.end_to_end,
+            wording::count(normal.of.into())
+        ),
         format!(
             "normal: {}, {when}, nearest to the median of {} {wider}",
             normal.trace.short(),
@@ -295,7 +305,7 @@ pub fn differs(separation: &Separation, width: usize, most: usize) -> Vec<Line> 
     }
     let last = separation.no_signal.as_ref();
     let room = most.saturating_sub(1 + usize::from(last.is_some()));
-    let mut lines = vec![Line::Heads];
+    let mut lines = vec![Line::Heads(if separation.failed { "FAILED" } else { "SLOW" })];
     let each = if width < COLUMNS_FROM { 2 } else { 1 };
     let told = separation.splits.iter().take((room / each).max(usize::from(last.is_none())));
     let rows = told.chain(last).map(|split| row(separation, split, width >= RANGES_FROM));
@@ -364,6 +374,18 @@ fn spread(spread: &Spread) -> String {
     format!("{} ({}..{})", number(spread.median), number(spread.lowest), number(spread.highest))
 }
 
+/// Whether the same attributes separate both.
+fn is_same(a: &Separation, b: &Separation) -> bool {
+    let names = |separation: &Separation| -> Vec<_> {
+        let value = |split: &Split| if let What::Value(value) = &split.what { Some(value.clone()) } else { None };
+        let of = |split: &Split| (split.owner.clone(), split.name.clone(), value(split));
+        let mut names: Vec<_> = separation.splits.iter().map(of).collect();
+        names.sort();
+        names
+    };
+    a.failed == b.failed && (a.tried > 0) == (b.tried > 0) && names(a) == names(b)
+}
+
 /// What the counts and the chance mean.
 const HOW: &str = "Counted are kept traces: those in which the operation took longer than its p99, or failed, within two \
     hours of this one, and the nearest normal ones. The chance is Fisher's exact test, times the splits that were tried; \
@@ -382,7 +404,13 @@ pub fn lines(app: &App, width: usize) -> Vec<Line> {
     let mut all: Vec<&Separation> = view.separations.iter().collect();
     all.sort_by_key(|separation| here != Some(&separation.key));
     let mut lines: Vec<Line> = Vec::new();
+    let mut told: Vec<&Separation> = Vec::new();
     for separation in all {
+        // What waits for a slow span is slow by the same cause: said once.
+        if told.iter().any(|other| is_same(other, separation)) {
+            continue;
+        }
+        told.push(separation);
         let mut page = Page::new(width);
         if !lines.is_empty() {
             page.lines.push(super::analysis::TextLine { tone: Tone::Plain, text: String::new() });
@@ -395,6 +423,17 @@ pub fn lines(app: &App, width: usize) -> Vec<Line> {
         page.add(Tone::Heading, &title, 2);
         lines.extend(text(page));
         lines.extend(differs(separation, width, usize::MAX));
+        let others: Vec<String> = view
+            .separations
+            .iter()
+            .filter(|other| other.key != separation.key && is_same(separation, other))
+            .map(|other| wording::key(&other.key))
+            .collect();
+        if !others.is_empty() {
+            let mut page = Page::new(width);
+            page.add(Tone::Quiet, &format!("The same separates {}.", others.join(", ")), 2);
+            lines.extend(text(page));
+        }
     }
     let mut page = Page::new(width);
     if lines.is_empty() {
@@ -412,7 +451,7 @@ pub(super) fn tell(page: &mut Page, separation: &Separation) {
     for line in differs(separation, RANGES_FROM, usize::MAX) {
         match line {
             Line::Text(tone, text) => page.add(tone, &text, 2),
-            Line::Heads => {}
+            Line::Heads(_) => {}
             Line::Row(row) => {
                 let odd = if separation.failed { "failed" } else { "slow" };
                 let chance = if row.is_signal { format!("chance {}", row.chance) } else { row.chance };

@@ -271,7 +271,7 @@ pub fn lines(pen: &mut Pen<'_>, lines: &[Line], area: Area) {
             pen.put_right(area.x + room + 2 * COUNT, y, chance, odds, style);
         };
         match line {
-            Line::Heads => put(["ATTRIBUTE", "", "SLOW", "NORMAL", "CHANCE"], quiet),
+            Line::Heads(odd) => put(["ATTRIBUTE", "", odd, "NORMAL", "CHANCE"], quiet),
             Line::Row(row) => {
                 let style = if row.is_signal { Style::new() } else { quiet };
                 put([&row.name, &row.value, &row.slow, &row.normal, &row.chance], style);
