@@ -257,6 +257,7 @@ fn comparison() -> ComparisonView {
         operation: Some(key()),
         bucket: HourOfWeek::new(4, 3),
         end_to_end: Micros(9),
+        left_out: 3,
         kept: 7,
         normal: Some(NormalTrace {
             trace: TraceId(2),

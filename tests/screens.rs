@@ -1,5 +1,7 @@
 //! Frames as a person sees them, compared with text files under `tests/screens/`. `SPANWATCH_BLESS=1` rewrites them.
 
+#[path = "screens/comparisons.rs"]
+mod comparisons;
 #[path = "screens/fixture.rs"]
 mod fixture;
 #[path = "screens/golden.rs"]
@@ -356,7 +358,7 @@ fn copied_texts() {
     copy(&mut stage, "why");
     let mut stage = Stage::tracing(WIDE);
     copy(&mut stage, "trace");
-    stage.tell(UpdateBody::Comparison(Box::new(fixture::comparison(fixture::worst().id.trace))));
+    stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(fixture::worst().id.trace))));
     stage.keys("c");
     copy(&mut stage, "comparison");
     stage.code(KeyCode::Esc);
@@ -458,7 +460,7 @@ fn one_span_over_the_whole_screen() {
 
 fn compared(size: (u16, u16)) -> Stage {
     let mut stage = Stage::tracing(size);
-    stage.tell(UpdateBody::Comparison(Box::new(fixture::comparison(fixture::worst().id.trace))));
+    stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(fixture::worst().id.trace))));
     stage
 }
 
@@ -515,15 +517,15 @@ fn a_comparison_awaited_impossible_failed_and_hostile() {
         stage.keys("c");
         check(&stage, COLOR, &name("loading"));
         let before = golden::render(&stage, COLOR);
-        stage.tell(UpdateBody::Comparison(Box::new(fixture::comparison(spanwatch::domain::TraceId(1)))));
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(spanwatch::domain::TraceId(1)))));
         assert_eq!(golden::render(&stage, COLOR), before, "another trace's is never shown");
         stage.tell(UpdateBody::Trace(Box::new(fixture::busy_trace(id))));
         check(&stage, COLOR, &name("waiting"));
-        stage.tell(UpdateBody::Comparison(Box::new(fixture::incomparable(id))));
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::incomparable(id))));
         check(&stage, COLOR, &name("none"));
         stage.keys("d");
         check(&stage, COLOR, &name("none-attributes"));
-        stage.tell(UpdateBody::Comparison(Box::new(fixture::hostile_comparison(id))));
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))));
         check(&stage, COLOR, &name("hostile-attributes"));
         stage.keys("c");
         check(&stage, COLOR, &name("hostile"));
@@ -654,8 +656,8 @@ fn tell(stage: &mut Stage, which: u8) {
         18 => UpdateBody::Trace(Box::new(fixture::busy_trace(id))),
         19 => UpdateBody::Trace(Box::new(fixture::hostile_trace(id))),
         20 => UpdateBody::Trace(Box::new(TraceView { trace: id, state: TraceState::Loading })),
-        21 => UpdateBody::Comparison(Box::new(fixture::comparison(id))),
-        22 => UpdateBody::Comparison(Box::new(fixture::hostile_comparison(id))),
+        21 => UpdateBody::Comparison(Box::new(comparisons::comparison(id))),
+        22 => UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

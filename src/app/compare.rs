@@ -176,39 +176,40 @@ pub fn headline(view: &ComparisonView) -> String {
     format!("{}, {by} {how} than normal ({})", view.end_to_end, normal.end_to_end)
 }
 
-/// With which trace it is compared, in full and shortened; or that there is none.
+/// With which trace it is compared, each shorter than the one before; or that there is none.
 #[must_use]
-pub fn against(view: &ComparisonView) -> [String; 2] {
-    let Some(normal) = &view.normal else {
-        let none = no_normal(view);
-        return [none.clone(), none];
-    };
-    let median = normal.median.map_or_else(|| "their median".to_owned(), |median| format!("the median {median}"));
+pub fn against(view: &ComparisonView) -> Vec<String> {
+    let Some(normal) = &view.normal else { return vec![no_normal(view)] };
     let wider = match normal.level {
         Level::HourOfWeek => format!("of {}", view.bucket),
-        level => format!("of {}, none of {} is kept", level.describe(view.bucket), view.bucket),
+        level => format!("of {}, none of {}", level.describe(view.bucket), view.bucket),
     };
+    let choice = match (normal.of, normal.median) {
+        (1, None) => format!("the only one kept {wider}"),
+        (1, Some(median)) => format!("the only one kept {wider} (median {median})"),
+        (of, None) => format!("in the middle of {} kept {wider}", wording::count(of.into())),
+        (of, Some(median)) => {
+            format!("nearest to the median {median} of {} kept {wider}", wording::count(of.into()))
+        }
+    };
+    let (took, when) = (normal.end_to_end, wording::clock(normal.start));
     let id: String = normal.trace.to_string().chars().take(12).collect();
-    let when = wording::clock(normal.start);
-    if normal.of == 1 {
-        let took = normal.end_to_end;
-        return [
-            format!("normal: trace {id}, {when}, {took}, the only one kept {wider}; {median} is usual"),
-            format!("normal: {}, {when}, the only one kept {wider}", normal.trace.short()),
-        ];
-    }
-    [
-        format!(
-            "normal: trace {id}, {when}, {}, nearest to {median} among {} kept {wider}",
-            normal.end_to_end,
-            wording::count(normal.of.into())
-        ),
+    let mut told = vec![
+        format!("normal: trace {id}, {when}, {took}, {choice}"),
         format!(
             "normal: {}, {when}, nearest to the median of {} {wider}",
             normal.trace.short(),
             wording::count(normal.of.into())
         ),
-    ]
+        format!("normal: {}, {when}, {took}", normal.trace.short()),
+    ];
+    if u64::from(view.kept) > u64::from(normal.of) {
+        told.insert(0, format!("{}, {} of all hours", told[0], wording::count(view.kept.into())));
+    }
+    if view.left_out > 0 {
+        told.insert(0, format!("{}; {} left out", told[0], wording::plural(view.left_out.into(), "span")));
+    }
+    told
 }
 
 fn no_normal(view: &ComparisonView) -> String {
@@ -251,7 +252,10 @@ pub fn sentence(view: &ComparisonView, row: &Compared) -> String {
     let mut text = format!("{}{} against {}{}", this.duration, times(this.spans), normal.duration, times(normal.spans));
     match (this.critical, normal.critical) {
         (Micros::ZERO, Micros::ZERO) => text.push_str("; off the critical path in both"),
-        (this, normal) => text.push_str(&format!("; on the critical path {this} against {normal}")),
+        (this, normal) => {
+            let of = |us: Micros| if us == Micros::ZERO { "none".to_owned() } else { us.to_string() };
+            text.push_str(&format!("; on the critical path {} against {}", of(this), of(normal)));
+        }
     }
     if let Some(share) = share(view, row).filter(|share| share.abs() >= 0.005) {
         let by = Micros(view.longer_us().unsigned_abs());
@@ -333,7 +337,7 @@ fn row(separation: &Separation, split: &Split, ranges: bool) -> DifferRow {
         Owner::Span(key) => format!(" ({})", wording::key(key)),
         Owner::Process(service) => format!(" ({service} process)"),
     };
-    let value = match &split.what {
+    let mut value = match &split.what {
         What::Value(value) => format!("= {value}"),
         What::Present => "is there".to_owned(),
         What::Above { median, slow, normal } if ranges => {
@@ -344,16 +348,32 @@ fn row(separation: &Separation, split: &Split, ranges: bool) -> DifferRow {
             format!("above {}: {medians}", number(*median))
         }
     };
+    if split.others > 0 {
+        value.push_str(&format!(" (+{} alike)", split.others));
+    }
+    match (&split.what, &split.here) {
+        _ if !split.is_signal() => {}
+        (What::Value(value), Some(here)) if value == here => {}
+        (What::Present, Some(_)) => {}
+        (What::Value(_) | What::Present | What::Above { .. }, None) => value.push_str(", not here"),
+        (What::Above { .. }, Some(here)) if here.parse().is_ok_and(|here: f64| above(&split.what, here)) => {}
+        (_, Some(here)) => value.push_str(&format!(", here {here}")),
+    }
     let of = |count: u32, whole: u32| format!("{}/{}", wording::count(count.into()), wording::count(whole.into()));
     let is_signal = split.is_signal();
     DifferRow {
         name: format!("{}{owner}", split.name),
-        value: if split.others > 0 { format!("{value} (+{} alike)", split.others) } else { value },
+        value,
         slow: of(split.slow, separation.slow),
         normal: of(split.normal, separation.normal),
         chance: if is_signal { format!("1 in {}", odds(split.log10_chance)) } else { "no signal".to_owned() },
         is_signal,
     }
+}
+
+/// Whether a number is on the upper side.
+fn above(what: &What, number: f64) -> bool {
+    matches!(what, What::Above { median, .. } if number > *median)
 }
 
 /// A number as an engineer writes it: `310`, `2.1M`, `0.25`.
@@ -431,7 +451,7 @@ pub fn lines(app: &App, width: usize) -> Vec<Line> {
             .collect();
         if !others.is_empty() {
             let mut page = Page::new(width);
-            page.add(Tone::Quiet, &format!("The same separates {}.", others.join(", ")), 2);
+            page.add(Tone::Quiet, &format!("The same holds for {}.", others.join(", ")), 2);
             lines.extend(text(page));
         }
     }
@@ -468,7 +488,7 @@ pub(super) fn copied(app: &App) -> Option<String> {
     let operation = view.operation.as_ref().map(wording::key)?;
     let mut lines = vec![format!("{operation}: {}", headline(view)), format!("trace: {}", view.trace)];
     lines.extend(view.normal.as_ref().map(|normal| format!("normal trace: {}", normal.trace)));
-    lines.push(against(view)[0].clone());
+    lines.extend(against(view).into_iter().next());
     let mut rows: Vec<(usize, &Compared)> =
         view.rows.iter().enumerate().filter(|(at, _)| is_notable(view, *at)).collect();
     rows.sort_by_key(|(at, row)| (std::cmp::Reverse(row.contribution_us().unsigned_abs()), *at));

@@ -79,7 +79,7 @@ enum Standing {
 
 impl Engine {
     /// Keeps a trace to be compared with if it is a good one. Those from history are never kept as abnormal ones: nobody
-    /// asks for them, and while they are read little is known yet.
+    /// asks for them, and while they are read little is known yet. What of history is left out has not come here.
     pub(super) fn consider(&mut self, trace: &Trace, from_history: bool) {
         if self.complete {
             return;
@@ -106,7 +106,7 @@ impl Engine {
             return;
         }
         match self.standing(trace, root) {
-            Standing::Normal if is_better && !self.is_troubled(trace, root.start) => {
+            Standing::Normal if is_better && (from_history || !self.is_troubled(trace, root.start)) => {
                 self.exemplars.taken.insert((key, slot), (half_hour, distance));
                 let kept = self.summary(trace);
                 self.exemplars.staged.insert((key, ExemplarSlot::Normal(slot), TraceId::default()), kept);
@@ -211,6 +211,7 @@ impl Engine {
             operation: this.root().cloned(),
             bucket,
             end_to_end: this.end_to_end,
+            left_out: this.left_out,
             kept: normal.len() as u32,
             rows: chosen.as_ref().map(|(one, _)| evidence::compare(this, one)).unwrap_or_default(),
             normal: chosen.map(|(_, told)| told),

@@ -28,8 +28,8 @@ pub fn summarise(trace: &Trace, canonical: &dyn Fn(&SpanKey) -> SpanKey) -> Exem
     let mut part_of: Vec<Option<u16>> = Vec::with_capacity(shape.rows.len());
     let mut left_out = 0;
     // What stands beside the root's tree hangs on nothing that could be compared.
-    let tops = shape.rows.iter().enumerate().filter(|(_, row)| row.parent.is_none()).map(|(at, _)| at);
-    let tree = tops.skip(1).next().unwrap_or(shape.rows.len());
+    let mut tops = shape.rows.iter().enumerate().filter(|(_, row)| row.parent.is_none()).map(|(at, _)| at);
+    let tree = tops.nth(1).unwrap_or(shape.rows.len());
     for (row, waited) in shape.rows.iter().zip(waits).take(tree) {
         let parent = row.parent.map(|parent| part_of[parent]);
         let span = &trace.spans[row.span];

@@ -13,6 +13,8 @@ pub struct ComparisonView {
     pub bucket: HourOfWeek,
     /// From its root's start to the last end below it.
     pub end_to_end: Micros,
+    /// Its spans that are not compared, because it has more paths of operations than are kept.
+    pub left_out: u32,
     /// Normal traces of the operation that are kept, of all hours.
     pub kept: u32,
     /// The one it is compared with; `None` while none is kept.

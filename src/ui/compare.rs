@@ -58,10 +58,11 @@ pub fn draw(
     footer::draw(pen, app, layout.footer_rule, layout.keys, now);
     let view = compare::shown(app);
     if let Some(view) = view {
-        let [long, short] = compare::against(view);
         let room = layout.trust.width.saturating_sub(2);
-        let text = if pen.width(&long) <= room { long } else { short };
-        pen.put_start(layout.trust.x + 1, layout.trust.y, room, &text, Style::new());
+        let told = compare::against(view);
+        let fitting = told.iter().find(|text| pen.width(text) <= room);
+        let text = fitting.or(told.last()).map_or("", String::as_str);
+        pen.put_start(layout.trust.x + 1, layout.trust.y, room, text, Style::new());
     }
     if cursor.attributes {
         return attributes(pen, app, cursor, layout);
@@ -258,7 +259,7 @@ pub fn lines(pen: &mut Pen<'_>, lines: &[Line], area: Area) {
     };
     let (name, value) = (wanted(|row| &row.name), wanted(|row| &row.value));
     let name =
-        if name + 2 + value <= room { name.max(9) } else { name.min(room.saturating_sub(value + 2).max(room / 2)) };
+        if name + 2 + value <= room { name.max(9) } else { name.min(room.saturating_sub(value + 2).max(room * 2 / 5)) };
     let quiet = pen.theme.quiet();
     for (at, line) in (0..area.height).zip(lines) {
         let y = area.y + at;

@@ -8,7 +8,11 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{ComparisonView, NormalTrace};
 
-use super::{ago, exchange, friday_03, gateway, matcher, ms, wallet};
+use super::fixture::{ago, exchange, friday_03, gateway, matcher, wallet};
+
+const fn ms(millis: u64) -> Micros {
+    Micros::from_millis(millis)
+}
 
 fn key(service: &str, operation: &str) -> SpanKey {
     SpanKey::new(service, operation, SpanKind::Internal)
@@ -56,13 +60,13 @@ const SLOW: u32 = 12;
 const NORMAL: u32 = 48;
 const TRIED: u32 = 131;
 
-fn split(owner: Owner, name: &str, what: What, slow: u32, normal: u32) -> Split {
+fn split(owner: Owner, name: &str, what: What, here: &str, (slow, normal): (u32, u32)) -> Split {
     let chance = log10_uneven(slow.into(), SLOW.into(), normal.into(), NORMAL.into());
     Split {
         owner,
         name: name.into(),
         what,
-        here: Some(Arc::from("2.31.0")),
+        here: (!here.is_empty()).then(|| Arc::from(here)),
         slow,
         normal,
         delta: f64::from(slow) / f64::from(SLOW) - f64::from(normal) / f64::from(NORMAL),
@@ -88,11 +92,11 @@ fn separation() -> Separation {
         normal: NORMAL,
         tried: TRIED,
         splits: vec![
-            Split { others: 1, ..split(process, "service.version", value("2.31.0"), 12, 0) },
-            split(own(), "db.rows", rows, 12, 3),
-            split(Owner::Span(key("exchange-api", "publish orders")), "retry.count", What::Present, 9, 0),
+            Split { others: 1, ..split(process, "service.version", value("2.31.0"), "2.31.0", (12, 0)) },
+            split(own(), "db.rows", rows, "2113904", (12, 3)),
+            split(Owner::Span(key("exchange-api", "publish orders")), "retry.count", What::Present, "", (9, 0)),
         ],
-        no_signal: Some(split(own(), "order.pair", value("BTC/EUR"), 5, 21)),
+        no_signal: Some(split(own(), "order.pair", value("BTC/EUR"), "BTC/USD", (5, 21))),
     }
 }
 
@@ -104,7 +108,8 @@ pub fn comparison(trace: TraceId) -> ComparisonView {
         operation: Some(wallet()),
         bucket: friday_03(),
         end_to_end: ms(2_910),
-        kept: 48,
+        left_out: 0,
+        kept: 336,
         normal: Some(NormalTrace {
             trace: TraceId(0x5510_aa31_77b3_4da6_a3ce_929d_0e0e_4736),
             start: ago(7 * 86_400 + 311),
@@ -121,7 +126,14 @@ pub fn comparison(trace: TraceId) -> ComparisonView {
 /// Nothing is kept to compare with.
 pub fn incomparable(trace: TraceId) -> ComparisonView {
     let empty = Separation { slow: 1, normal: 0, tried: 0, splits: Vec::new(), no_signal: None, ..separation() };
-    ComparisonView { kept: 0, normal: None, rows: Vec::new(), separations: vec![empty], ..comparison(trace) }
+    ComparisonView {
+        kept: 0,
+        left_out: 801,
+        normal: None,
+        rows: Vec::new(),
+        separations: vec![empty],
+        ..comparison(trace)
+    }
 }
 
 /// Names and values that a terminal would obey, deeper than any screen is wide, and faster than normal.

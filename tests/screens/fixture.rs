@@ -147,10 +147,6 @@ impl Stage {
     }
 }
 
-#[path = "comparisons.rs"]
-mod comparisons;
-pub use comparisons::*;
-
 #[path = "traces.rs"]
 mod traces;
 pub use traces::*;
