@@ -6,9 +6,9 @@
 //! when a span failed, its root was SEV2 or worse, or any span was SEV1. What is kept is judged again when it is compared,
 //! by the baselines of then: what was taken for normal before much was learnt, and was not, is left out.
 //!
-//! At most 200 such operations. In memory are only traces that are not written yet, at most 200 of about 4 kB, and 40 bytes
-//! for each half-hour that was filled since the start: 2.7 MB for 200 operations and all of the week. On disk a trace of 17
-//! spans takes about 1.2 kB packed, so an operation 0.5 MB.
+//! At most 200 such operations. In memory are only traces that are not written yet, about 200 of 2.5 kB, and 40 bytes for
+//! each half-hour that was filled since the start: 2.7 MB for 200 operations and all of the week. On disk a trace of 17
+//! spans takes 1.3 kB packed, so an operation at most 0.5 MB.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

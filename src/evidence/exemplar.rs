@@ -10,10 +10,12 @@ const MOST_PARTS: usize = 200;
 /// Attributes that are kept of a span or a process, and how much of each value, in bytes.
 const MOST_ATTRIBUTES: usize = 32;
 const LONGEST_VALUE: usize = 96;
+/// Attributes of all processes and parts of a trace, in bytes: those of the first ones.
+const MOST_BYTES: usize = 32_768;
 
 /// The trace by its structure. `canonical` gives the key under which spans of a name are counted.
 ///
-/// At most 200 parts with 32 attributes each: about 4 kB for 17 spans, at most 1 MB.
+/// At most 200 parts with 32 attributes each: about 2.5 kB for 17 spans, hardly more than 60 kB for any trace.
 #[must_use]
 pub fn summarise(trace: &Trace, canonical: &dyn Fn(&SpanKey) -> SpanKey) -> Exemplar {
     let shape = shape(trace);
@@ -72,6 +74,13 @@ pub fn summarise(trace: &Trace, canonical: &dyn Fn(&SpanKey) -> SpanKey) -> Exem
         side.critical.0 = side.critical.0.saturating_add(row.critical_time().0).saturating_add(waited);
         side.errors += u32::from(span.error);
         resources.entry(key.service).or_insert_with(|| short(&span.resource));
+    }
+    let mut bytes = 0;
+    for attributes in resources.values_mut().chain(parts.iter_mut().map(|part| &mut part.attributes)) {
+        bytes += attributes.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
+        if bytes > MOST_BYTES {
+            *attributes = Attributes::default();
+        }
     }
     Exemplar {
         trace: trace.id,
@@ -226,5 +235,18 @@ mod tests {
         let kept = kept(&trace(spans));
         assert_eq!((kept.parts.len(), kept.left_out), (MOST_PARTS, 801));
         assert_eq!(kept.parts[3].attributes.get("k").map(str::len), Some(LONGEST_VALUE));
+
+        let names: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+        let all: Attributes = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
+        let wordy = |n: u64| {
+            let key = if n == 1 { "root" } else { ["a", "b", "c"][n as usize % 3] };
+            let mut span = span(n, n - 1, ("a", key, Client), n as i64, 1_000 - n);
+            span.attributes = all.clone();
+            span
+        };
+        let kept = summarise(&trace((1..=150).map(wordy).collect()), &Clone::clone);
+        let bytes = kept.parts.iter().flat_map(|part| part.attributes.iter()).map(|(a, b)| a.len() + b.len());
+        assert!(bytes.sum::<usize>() <= MOST_BYTES && kept.parts.len() == 150);
+        assert_eq!(kept.parts[0].attributes.iter().count(), MOST_ATTRIBUTES);
     }
 }
