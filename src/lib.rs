@@ -5,7 +5,7 @@
 //! | [`domain`] | the words: span key, span, trace, hour of week, severity, anomaly, metric sample, units, filter | nothing of ours |
 //! | [`baseline`] | what is normal: sketch, slices, levels and fallback, cut-offs, recalculation | domain |
 //! | [`detect`] | what is wrong: span anomalies and how they are grouped | domain, baseline |
-//! | [`evidence`] | why: trace summary, self time, the prompt | domain, baseline, detect |
+//! | [`evidence`] | why: trace summary, self time, comparison with normal traces, the prompt | domain, baseline, detect |
 //! | [`messages`] | `Command` and `Update`: plain serde data between the two halves | domain |
 //! | [`engine`] | `step(Input, now) -> Vec<Output>`: learns, judges, groups | all above |
 //! | [`sources`] | telemetry in: Jaeger, Prometheus, files | domain |

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
-    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes,
+    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Compared,
     Counterfactual, Deed, Durations, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift,
-    MetricKind, MetricSample, Micros, NearMiss, Obstacle, Over, OverWhy, Rating, Severity, ShiftedKey, Silence,
-    SpanEvent, SpanId, SpanKey, SpanKind, Subject, Suspect, Tested, TimeWindow, Timestamp, TraceId, Undone, Until,
-    Verdict,
+    MetricKind, MetricSample, Micros, NearMiss, Obstacle, Over, OverWhy, Owner, Rating, Separation, Severity,
+    ShiftedKey, Side, Silence, SpanEvent, SpanId, SpanKey, SpanKind, Split, Spread, Subject, Suspect, Tested,
+    TimeWindow, Timestamp, TraceId, Undone, Until, Verdict, What,
 };
 use spanwatch::messages::{
     ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView,
-    ChangedCell, Command, CommandId, CommandKind, HeldView, IncidentView, LearningView, LevelView, Life,
-    MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, Outcome, PromptReceipt, RecalculationKind,
-    RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
-    TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
+    ChangedCell, Command, CommandId, CommandKind, ComparisonView, HeldView, IncidentView, LearningView, LevelView,
+    Life, MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, NormalTrace, Outcome, PromptReceipt,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
+    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -211,6 +211,69 @@ fn trace_states() -> Vec<TraceState> {
         }
     }
     all
+}
+
+fn comparison() -> ComparisonView {
+    let side = Side {
+        spans: 1,
+        duration: Micros(2),
+        self_time: Micros(3),
+        critical: Micros(4),
+        errors: 5,
+        span: SpanId(u64::MAX),
+    };
+    let spread = Spread { n: 3, lowest: -1.0 / 3.0, median: 0.1, highest: 1e300 };
+    let whats =
+        [What::Value("2.31\u{1b}".into()), What::Present, What::Above { median: 0.5, slow: spread, normal: spread }];
+    for what in &whats {
+        // A new variant does not compile here until it stands above.
+        match what {
+            What::Value(_) | What::Present | What::Above { .. } => {}
+        }
+    }
+    let owners = [Owner::Span(key()), Owner::Process("cart".into())].into_iter().cycle();
+    let split = |(what, owner)| Split {
+        owner,
+        name: "service.version".into(),
+        what,
+        here: Some("2.31".into()),
+        slow: 48,
+        normal: 0,
+        delta: 0.96,
+        log10_chance: -20.5,
+        others: 2,
+    };
+    let splits: Vec<Split> = whats.into_iter().zip(owners).map(split).collect();
+    let separation = Separation {
+        key: key(),
+        failed: true,
+        slow: 50,
+        normal: 49,
+        tried: 131,
+        no_signal: splits.first().cloned(),
+        splits,
+    };
+    ComparisonView {
+        trace: TraceId(1),
+        operation: Some(key()),
+        bucket: HourOfWeek::new(4, 3),
+        end_to_end: Micros(9),
+        left_out: 3,
+        kept: 7,
+        normal: Some(NormalTrace {
+            trace: TraceId(2),
+            start: at(),
+            end_to_end: Micros(8),
+            level: Level::HourOfDay,
+            of: 3,
+            median: None,
+        }),
+        rows: vec![
+            Compared { depth: 0, key: key(), this: Some(side), normal: Some(side) },
+            Compared { depth: 1, key: key(), this: None, normal: Some(side) },
+        ],
+        separations: vec![separation],
+    }
 }
 
 fn source_states() -> Vec<SourceState> {
@@ -549,6 +612,7 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Incidents(vec![incident()]),
         UpdateBody::Records(vec![record()]),
         UpdateBody::Why(Box::new(why())),
+        UpdateBody::Comparison(Box::new(comparison())),
         UpdateBody::Levels(vec![level()]),
         UpdateBody::Acts(Box::new(acts())),
         UpdateBody::Noise(vec![noise()]),
@@ -570,6 +634,7 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Incidents(_)
             | UpdateBody::Records(_)
             | UpdateBody::Why(_)
+            | UpdateBody::Comparison(_)
             | UpdateBody::Levels(_)
             | UpdateBody::Acts(_)
             | UpdateBody::Noise(_)

@@ -90,6 +90,17 @@ async fn a_fault_is_found_opened_and_explained() {
     assert_eq!((shown.severity, shown.duration), (Some(anomaly.severity), anomaly.duration));
     assert!(matches!(shown.normal, Normal::Known { p99, .. } if p99 < shown.duration));
 
+    let compared = viewer
+        .until("comparison", |body| match body {
+            UpdateBody::Comparison(view) if view.trace == anomaly.id.trace => Some((**view).clone()),
+            _ => None,
+        })
+        .await;
+    let normal = compared.normal.as_ref().expect("the history holds normal orders");
+    assert!(normal.end_to_end < compared.end_to_end && compared.rows.iter().all(|row| row.normal.is_some()));
+    let blamed = compared.rows.iter().max_by_key(|row| row.contribution_us()).unwrap();
+    assert_eq!((&*blamed.key.service, &*blamed.key.operation), ("order-matcher", "order.match"));
+
     let analysis = analysis_of(&mut viewer, anomaly.id).await;
     assert!(matches!(analysis.state, AnalysisState::Done { .. }), "{:?}", analysis.state);
     assert!(!analysis.text.is_empty() && !analysis.facts.is_empty());

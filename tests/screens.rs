@@ -1,5 +1,7 @@
 //! Frames as a person sees them, compared with text files under `tests/screens/`. `SPANWATCH_BLESS=1` rewrites them.
 
+#[path = "screens/comparisons.rs"]
+mod comparisons;
 #[path = "screens/fixture.rs"]
 mod fixture;
 #[path = "screens/golden.rs"]
@@ -445,6 +447,10 @@ fn copied_texts() {
     copy(&mut stage, "noise");
     let mut stage = Stage::tracing(WIDE);
     copy(&mut stage, "trace");
+    stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(fixture::worst().id.trace))));
+    stage.keys("c");
+    copy(&mut stage, "comparison");
+    stage.code(KeyCode::Esc);
     stage.code(KeyCode::Enter);
     copy(&mut stage, "span");
     golden::compare("copied-texts", &texts);
@@ -541,6 +547,85 @@ fn one_span_over_the_whole_screen() {
     }
 }
 
+fn compared(size: (u16, u16)) -> Stage {
+    let mut stage = Stage::tracing(size);
+    stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(fixture::worst().id.trace))));
+    stage
+}
+
+#[test]
+fn a_trace_beside_a_normal_one() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-compare{state}", size.0, size.1);
+        let mut stage = compared(size);
+        check(&stage, COLOR, &name("-waterfall"));
+        stage.keys("c");
+        check_styled(&stage, COLOR, &name(""));
+        check_styled(&stage, MONO, &name("-mono"));
+        check(&stage, ASCII, &name("-ascii"));
+        // The call that failed, then what nobody has seen before.
+        stage.keys("J");
+        check(&stage, COLOR, &name("-failed"));
+        stage.keys("JJ");
+        check(&stage, COLOR, &name("-new"));
+        stage.keys("?");
+        check(&stage, COLOR, &name("-help"));
+        stage.code(KeyCode::Esc);
+        stage.keys("g");
+        stage.code(KeyCode::Enter);
+        assert_eq!(stage.app.place(), Place::Trace, "to the span in the waterfall");
+    }
+}
+
+#[test]
+fn attributes_that_separate() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-attributes{state}", size.0, size.1);
+        let mut stage = compared(size);
+        stage.keys("d");
+        check_styled(&stage, COLOR, &name(""));
+        check(&stage, ASCII, &name("-ascii"));
+        stage.keys("d");
+        assert_eq!(stage.app.place(), Place::Trace);
+        stage.code(KeyCode::Enter);
+        check(&stage, COLOR, &name("-span"));
+        stage.keys("cd");
+        stage.code(KeyCode::Esc);
+        assert_eq!(stage.app.place(), Place::Compare, "one step back");
+        stage.keys("cqq");
+        assert_eq!(stage.app.place(), Place::Alerts);
+    }
+}
+
+#[test]
+fn a_comparison_awaited_impossible_failed_and_hostile() {
+    let id = fixture::worst().id.trace;
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-compare-{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("c");
+        check(&stage, COLOR, &name("loading"));
+        let before = golden::render(&stage, COLOR);
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::comparison(spanwatch::domain::TraceId(1)))));
+        assert_eq!(golden::render(&stage, COLOR), before, "another trace's is never shown");
+        stage.tell(UpdateBody::Trace(Box::new(fixture::busy_trace(id))));
+        check(&stage, COLOR, &name("waiting"));
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::incomparable(id))));
+        check(&stage, COLOR, &name("none"));
+        stage.keys("d");
+        check(&stage, COLOR, &name("none-attributes"));
+        stage.tell(UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))));
+        check(&stage, COLOR, &name("hostile-attributes"));
+        stage.keys("c");
+        check(&stage, COLOR, &name("hostile"));
+        check(&stage, ASCII, &name("hostile-ascii"));
+        let mut stage = Stage::incident(size);
+        stage.keys("c");
+        trace_state(&mut stage, TraceState::Failed("Jaeger no longer has this trace".to_owned()));
+        check(&stage, COLOR, &name("error"));
+    }
+}
+
 #[test]
 fn a_huge_trace() {
     for size in SIZES {
@@ -585,7 +670,7 @@ fn tokens_of_another_run_are_not_shown() {
 /// Everything a person can press, in no sensible order.
 fn any_key() -> impl Strategy<Value = Key> {
     let plain = prop::sample::select(
-        "12345rRu0ahjklgGJKHLFpwyyo[]/?qxXsd+-  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
+        "12345rRu0ahjklgGJKHLFpwyyocccddd[]/?qxXs+-  \"!svc::>=2é漢".chars().map(Key::char).collect::<Vec<_>>(),
     );
     let named = prop::sample::select(
         [
@@ -625,7 +710,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..28).prop_map(Step::Tell),
+        3 => (0u8..30).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -666,6 +751,8 @@ fn tell(stage: &mut Stage, which: u8) {
         24 => UpdateBody::Incidents(fixture::acked()),
         25 => UpdateBody::Incidents(fixture::all_calm()),
         26 => UpdateBody::Acts(Box::default()),
+        27 => UpdateBody::Comparison(Box::new(comparisons::comparison(id))),
+        28 => UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

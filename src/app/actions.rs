@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::keymap::{self, Action};
+use super::keymap::{self, Action, Place};
 use super::layout::{Pane, TraceLayout};
 use super::waterfall::Folding;
 use super::{
-    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, help, level,
-    list, palette, span, why,
+    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, compare, help,
+    level, list, palette, span, why,
 };
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
@@ -71,6 +71,9 @@ impl App {
             }
             Action::OnlyCritical => self.in_trace(TraceCursor::toggle_critical),
             Action::OpenDetail => self.open_detail(),
+            Action::Compare => self.compare(false, now, effects),
+            Action::ShowAttributes => self.compare(true, now, effects),
+            Action::ShowInWaterfall => self.show_in_waterfall(now),
             Action::CloseDetail => self.back(now, effects),
             Action::OpenTrace => self.open_trace(now, effects),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
@@ -167,6 +170,7 @@ impl App {
         }
         if let Some(cursor) = &self.view.trace {
             match cursor.detail {
+                _ if cursor.compare.is_some() => self.go_in_comparison(action),
                 Some(top) => self.scroll_detail(top, action),
                 None => self.in_trace(|cursor, data, page| cursor.go(action, data, page)),
             }
@@ -248,6 +252,9 @@ impl App {
     }
 
     fn go_to_slow(&mut self, forward: bool, now: Timestamp) {
+        if self.place() == Place::Compare {
+            return self.go_to_large(forward, now);
+        }
         let mut found = true;
         self.in_trace(|cursor, data, page| found = cursor.go_to_notable(forward, data, page));
         if !found {
@@ -264,6 +271,64 @@ impl App {
         }
     }
 
+    /// Shows the open trace, or that of what is selected, beside a normal one.
+    fn compare(&mut self, attributes: bool, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.view.trace.is_none() {
+            self.open_trace(now, effects);
+        }
+        if let Some(cursor) = &mut self.view.trace {
+            cursor.compare = Some(cursor.compare.unwrap_or_default().showing(attributes));
+        }
+    }
+
+    fn go_in_comparison(&mut self, action: Action) {
+        let layout = TraceLayout::of(self.size);
+        let Some(mut cursor) = self.view.trace.as_ref().and_then(|cursor| cursor.compare) else { return };
+        if cursor.attributes {
+            let height = usize::from(layout.whole.height);
+            let end = compare::lines(self, usize::from(layout.whole.width)).len().saturating_sub(height);
+            cursor.top = list::moved(action, cursor.top.min(end), end + 1, height);
+        } else if let Some(view) = compare::shown(self) {
+            cursor.go(action, view, layout.page());
+        }
+        if let Some(trace) = &mut self.view.trace {
+            trace.compare = Some(cursor);
+        }
+    }
+
+    fn go_to_large(&mut self, forward: bool, now: Timestamp) {
+        let page = TraceLayout::of(self.size).page();
+        let Some(mut cursor) = self.view.trace.as_ref().and_then(|cursor| cursor.compare) else { return };
+        let Some(view) = compare::shown(self) else { return };
+        if !cursor.go_to_notable(forward, view, page) {
+            let where_to = if forward { "below" } else { "above" };
+            self.say(format!("Nothing that explains much of the difference {where_to} this."), false, now);
+        }
+        if let Some(trace) = &mut self.view.trace {
+            trace.compare = Some(cursor);
+        }
+    }
+
+    /// Back to the waterfall, on the longest span of the row.
+    fn show_in_waterfall(&mut self, now: Timestamp) {
+        let page = TraceLayout::of(self.size).page();
+        let Some(cursor) = self.view.trace.as_ref().and_then(|cursor| cursor.compare) else { return };
+        let Some(view) = compare::shown(self) else { return };
+        let (row, _) = cursor.place(view, page);
+        let Some(span) = view.rows.get(row).and_then(|row| row.this).map(|side| side.span) else {
+            self.say("That is only in the normal trace.", false, now);
+            return;
+        };
+        let mut found = true;
+        self.in_trace(|cursor, data, page| {
+            (cursor.compare, cursor.detail) = (None, None);
+            found = cursor.go_to_span(span, data, page);
+        });
+        if !found {
+            self.say("The waterfall leaves that span out.", false, now);
+        }
+    }
+
     fn scroll_detail(&mut self, top: usize, action: Action) {
         let layout = TraceLayout::of(self.size);
         let lines = span::lines(self, usize::from(layout.whole.width)).len();
@@ -276,6 +341,12 @@ impl App {
 
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        if let Some(cursor) = &mut self.view.trace
+            && let Some(compare) = cursor.compare
+        {
+            cursor.compare = compare.left();
+            return true;
+        }
         if let Some(cursor) = &mut self.view.trace
             && cursor.detail.take().is_some()
         {

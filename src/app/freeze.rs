@@ -137,6 +137,7 @@ impl App {
                 UpdateBody::Levels(_)
                 | UpdateBody::Why(_)
                 | UpdateBody::Trace(_)
+                | UpdateBody::Comparison(_)
                 | UpdateBody::Recalculation(_)
                 | UpdateBody::Analysis(_)
                 | UpdateBody::TokensArrived { .. }

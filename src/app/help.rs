@@ -46,7 +46,12 @@ const WORDS_OF_TRACE: &[(&str, &str, &str)] = &[
     ("READING", "~310", "taken from more hours"),
     ("READING", "S1 ... S5", "page now ... only a note"),
     ("READING", "!", "failed"),
+    ("READING", "OF IT", "part of the difference"),
+    ("READING", "48/50", "so many of the traces"),
+    ("READING", "1 in 10⁹", "by chance, corrected"),
 ];
+
+const WORDS_OF_TRACE_AT: [Place; 4] = [Place::Trace, Place::Span, Place::Compare, Place::Attributes];
 
 /// The help opened at `place`: keys of the place, movement, keys that work everywhere, then words; only the rows that
 /// contain every word of `query`.
@@ -65,7 +70,7 @@ pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
             text: row.help,
         })
     };
-    let words = if matches!(place, Place::Trace | Place::Span) { WORDS_OF_TRACE } else { WORDS };
+    let words = if WORDS_OF_TRACE_AT.contains(&place) { WORDS_OF_TRACE } else { WORDS };
     let words = words.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text });
     let query = query.to_lowercase();
     let wanted = |row: &HelpRow| {

@@ -12,6 +12,10 @@ pub enum Place {
     Trace,
     /// One span of a trace, over the whole screen.
     Span,
+    /// A trace beside a normal one.
+    Compare,
+    /// The attributes that separate slow traces from normal ones.
+    Attributes,
     /// The arithmetic of the alert test.
     Why,
     /// The question about a new level.
@@ -50,6 +54,9 @@ pub enum Action {
     UnfoldEverything,
     OnlyCritical,
     OpenDetail,
+    Compare,
+    ShowAttributes,
+    ShowInWaterfall,
     CloseDetail,
     Analyse,
     Explain,
@@ -111,21 +118,26 @@ pub struct Binding {
 }
 
 use Place::{
-    ActForm, Acts, Alerts, Analysis, Baseline, EndAct, Filter, Help, Level, Palette, Services, Span, Trace, Why,
+    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Level, Palette, Services,
+    Span, Trace, Why,
 };
 
-const LISTS: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct, Help, Palette];
+const LISTS: &[Place] =
+    &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct, Help, Palette];
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
-const VIEWS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct];
+const VIEWS: &[Place] =
+    &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct];
 /// The views that ask nothing: a question has its keys for itself.
-const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Acts];
-const EVERYWHERE: &[Place] =
-    &[Services, Alerts, Baseline, Analysis, Trace, Span, Why, Level, Acts, EndAct, ActForm, Filter, Help, Palette];
+const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Acts];
+const EVERYWHERE: &[Place] = &[
+    Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct, ActForm, Filter,
+    Help, Palette,
+];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Why, Level, Acts, EndAct];
+const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -170,6 +182,13 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
     row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
     row(&[c('K')], Action::PreviousSlow, &[Trace, Span], "previous slow or failed", None),
+    row(&[k(KeyCode::Enter)], Action::ShowInWaterfall, &[Compare], "its span in the waterfall", Some("span")),
+    row(&[c('J')], Action::NextSlow, &[Compare], "next that explains much", Some("next large")),
+    row(&[c('K')], Action::PreviousSlow, &[Compare], "previous that does", None),
+    row(&[c('c')], Action::Compare, &[Trace, Span, Attributes], "beside a normal trace", Some("compare")),
+    row(&[c('c')], Action::Back, &[Compare], "back one step", None),
+    row(&[c('d')], Action::ShowAttributes, &[Trace, Span, Compare], "attributes of slow traces", Some("differs")),
+    row(&[c('d')], Action::Back, &[Attributes], "back one step", None),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Trace], "unfold, or go in", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Trace], "fold, or go out", Some("fold")),
     row(&[c('L')], Action::UnfoldEverything, &[Trace], "unfold every span", None),
@@ -191,6 +210,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
     row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
     row(&[c('X')], Action::Back, &[Acts], "back one step", None),
+    row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis], "beside a normal trace", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
@@ -208,10 +228,17 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Services, Alerts, Baseline], "copy it as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
-    row(&[c('o')], Action::Link, &[Alerts, Baseline, Analysis, Trace, Span], "Jaeger link, and copy it", Some("link")),
+    row(
+        &[c('o')],
+        Action::Link,
+        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes],
+        "Jaeger link, and copy it",
+        Some("link"),
+    ),
     row(&[k(KeyCode::Tab)], Action::NextPane, PANES, "next pane", Some("pane")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPane, PANES, "previous pane", None),
     row(&[k(KeyCode::Up)], Action::Up, LISTS, "up", None),
@@ -244,13 +271,15 @@ impl Action {
 }
 
 impl Place {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Services,
         Self::Alerts,
         Self::Baseline,
         Self::Analysis,
         Self::Trace,
         Self::Span,
+        Self::Compare,
+        Self::Attributes,
         Self::Why,
         Self::Level,
         Self::Acts,
@@ -270,6 +299,8 @@ impl Place {
             Self::Analysis => "Analysis",
             Self::Trace => "Trace",
             Self::Span => "Span",
+            Self::Compare => "Compare",
+            Self::Attributes => "Attributes",
             Self::Why => "Why",
             Self::Level => "New level",
             Self::Acts => "Acks and silences",

@@ -4,6 +4,7 @@ mod actions;
 pub mod acts;
 mod alerts;
 pub mod analysis;
+pub mod compare;
 mod copy;
 mod freeze;
 pub mod freshness;
@@ -26,6 +27,7 @@ mod wrap;
 
 pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
+pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
 pub use input::LineInput;
@@ -322,7 +324,12 @@ impl App {
         } else if view.act_form.is_some() {
             Place::ActForm
         } else if let Some(trace) = &view.trace {
-            if trace.detail.is_some() { Place::Span } else { Place::Trace }
+            match (&trace.compare, trace.detail) {
+                (Some(compare), _) if compare.attributes => Place::Attributes,
+                (Some(_), _) => Place::Compare,
+                (None, Some(_)) => Place::Span,
+                (None, None) => Place::Trace,
+            }
         } else if let Some(cursor) = &view.acts {
             if cursor.ending.is_some() { Place::EndAct } else { Place::Acts }
         } else if view.level.is_some() {
@@ -465,6 +472,7 @@ impl App {
                 changed
             }
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
+            UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {
                     return false;
@@ -557,7 +565,7 @@ impl App {
                 self.view.message = None;
             }
         }
-        let shown_in_its_pane = self.layout().baseline.is_some() && !matches!(self.place(), Place::Trace | Place::Span);
+        let shown_in_its_pane = self.layout().baseline.is_some() && self.view.trace.is_none();
         if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
             // The panel says more than that it was asked for.
             self.view.message = None;

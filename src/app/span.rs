@@ -1,10 +1,11 @@
 //! Everything that is known of the span under the cursor of a waterfall, or of several that are one row.
 
 use super::analysis::{Page, TextLine, Tone};
+use super::compare::Line;
 use super::trace::Shown;
 use super::waterfall::{Group, Kind};
-use super::{App, wording};
-use crate::domain::{Attributes, Level, Micros, SpanEvent, SpanKind, Timestamp};
+use super::{App, compare, wording};
+use crate::domain::{Attributes, Level, Micros, SpanEvent, SpanKey, SpanKind, Timestamp};
 use crate::messages::{Normal, Waterfall, WaterfallSpan};
 
 /// The name and the id of what is under the cursor.
@@ -14,6 +15,14 @@ pub fn title(app: &App) -> (String, String) {
         Some((_, Shown::Span(_, span))) => (wording::key(&span.key), format!("span {}", span.id)),
         Some((_, Shown::Group(group, first))) => (group_name(group, first), String::new()),
         None => (String::new(), String::new()),
+    }
+}
+
+/// The key of the span under the cursor.
+#[must_use]
+pub fn key_at_hand(app: &App) -> Option<&SpanKey> {
+    match shown(app)? {
+        (_, Shown::Span(_, span) | Shown::Group(_, span)) => Some(&span.key),
     }
 }
 
@@ -41,6 +50,11 @@ pub fn lines(app: &App, width: usize) -> Vec<TextLine> {
                 let line = format!("{}  {}", self::event(event, waterfall, span), attributes(&event.attributes));
                 page.add(Tone::Plain, line.trim_end(), 2);
             }
+            if let Some(separation) = compare::shown(app).and_then(|view| compare::separation_of(view, &span.key)) {
+                page.gap();
+                page.add(Tone::Heading, &format!("DIFFERS FROM NORMAL, {}", compare::cohorts(separation)), 0);
+                compare::tell(&mut page, separation);
+            }
             page.gap();
             page.add(Tone::Heading, "ATTRIBUTES", 0);
             pairs(&mut page, span.attributes.iter(), "none");
@@ -59,10 +73,11 @@ pub fn lines(app: &App, width: usize) -> Vec<TextLine> {
     page.lines
 }
 
-/// The same in at most `height` lines: the numbers, then as many attributes as fit.
+/// The same in at most `height` lines: the numbers, then what is different from normal, or as many attributes as fit.
 #[must_use]
-pub fn short_lines(app: &App, width: usize, height: usize) -> Vec<TextLine> {
+pub fn short_lines(app: &App, width: usize, height: usize) -> Vec<Line> {
     let mut page = Page::new(width);
+    let mut differs = Vec::new();
     match shown(app) {
         Some((waterfall, Shown::Span(number, span))) => {
             facts(&mut page, app, waterfall, number, span);
@@ -70,15 +85,23 @@ pub fn short_lines(app: &App, width: usize, height: usize) -> Vec<TextLine> {
                 let count = wording::plural(span.events.len() as u64, "event");
                 page.add(Tone::Plain, &format!("{count}, the first {}", event(first, waterfall, span)), 2);
             }
-            if page.lines.len() < height {
+            let room = height.saturating_sub(page.lines.len());
+            let separation = compare::shown(app).and_then(|view| compare::separation_of(view, &span.key));
+            // Fewer lines hold the heads and no news.
+            if let Some(separation) = separation.filter(|_| room >= 3) {
+                differs = compare::differs(separation, width, room);
+            }
+            if page.lines.len() + differs.len() < height {
                 page.add(Tone::Quiet, &attributes(&span.attributes), 0);
             }
         }
         Some((waterfall, Shown::Group(group, _))) => several(&mut page, app, waterfall, group),
         None => {}
     }
-    page.lines.truncate(height);
-    page.lines
+    let mut lines: Vec<Line> = page.lines.into_iter().map(|line| Line::Text(line.tone, line.text)).collect();
+    lines.truncate(height.saturating_sub(differs.len()));
+    lines.extend(differs);
+    lines
 }
 
 fn shown(app: &App) -> Option<(&Waterfall, Shown<'_>)> {

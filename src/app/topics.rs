@@ -1,8 +1,8 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    ActsView, Analysis, AnalysisId, BaselineView, LearningView, LevelView, MonitorView, NoiseRow, RecalculationState,
-    ServiceView, SourceView, WhyView,
+    ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, LearningView, LevelView, MonitorView, NoiseRow,
+    RecalculationState, ServiceView, SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -49,6 +49,7 @@ pub struct Topics {
     pub incidents_at: Topic<u64>,
     pub records_at: Topic<u64>,
     pub why: Topic<Box<WhyView>>,
+    pub comparison: Topic<Box<ComparisonView>>,
     pub learning: Topic<LearningView>,
     pub levels: Topic<Vec<LevelView>>,
     pub acts: Topic<Box<ActsView>>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::compare::CompareCursor;
 use super::keymap::Action;
 use super::list;
 use super::waterfall::{Folding, Folds, Group, Row, Rows, Tree, What};
@@ -24,6 +25,8 @@ pub struct TraceCursor {
     folded: u64,
     /// The first line of the span's detail, where that fills the screen.
     pub detail: Option<usize>,
+    /// The trace beside a normal one, over the waterfall and the span.
+    pub compare: Option<CompareCursor>,
 }
 
 /// The trace at hand, with what drawing needs of it computed once: a trace may have 50,000 spans.
@@ -184,6 +187,7 @@ impl TraceCursor {
             offset: 0,
             folded: 0,
             detail: None,
+            compare: None,
         }
     }
 
@@ -241,6 +245,18 @@ impl TraceCursor {
         }
         self.go_to(data.rows.showing(&data.tree, span), data, page);
         self.detail = self.detail.map(|_| 0);
+        true
+    }
+
+    /// Goes to a span, or to the row that it is part of. False if the trace has no such span.
+    pub fn go_to_span(&mut self, id: SpanId, data: &mut TraceData, page: usize) -> bool {
+        let Some(span) = data.spans().iter().zip(0..).find(|(span, _)| span.id == id).map(|(_, number)| number) else {
+            return false;
+        };
+        data.folds.reveal(&data.tree, span);
+        data.lay_rows();
+        self.folded += 1;
+        self.go_to(data.rows.showing(&data.tree, span), data, page);
         true
     }
 

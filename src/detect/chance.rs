@@ -128,6 +128,34 @@ pub fn log10_extreme(us: f64, p99_us: f64, p99_9_us: f64) -> f64 {
     -3.0 - (index * (us / p99_9_us).log10()).min(300.0)
 }
 
+/// log₁₀ of the chance of a table as uneven as this, or more, when the two groups do not differ: Fisher's exact test, twice
+/// the smaller tail of the hypergeometric distribution. `a` of `n` have something, and `b` of `m`.
+#[must_use]
+pub fn log10_uneven(a: u64, n: u64, b: u64, m: u64) -> f64 {
+    if n == 0 || m == 0 || a > n || b > m {
+        return 0.0;
+    }
+    // More than expected in the first group; otherwise the same question is asked of the second.
+    let (a, n, b, m) =
+        if u128::from(a) * u128::from(m) >= u128::from(b) * u128::from(n) { (a, n, b, m) } else { (b, m, a, n) };
+    let (with, whole) = (a + b, n + m);
+    let ln_choose = |n: u64, k: u64| {
+        let (n, k) = (n as f64, k as f64);
+        ln_gamma(n + 1.0) - ln_gamma(k + 1.0) - ln_gamma(n - k + 1.0)
+    };
+    let first = ln_choose(with, a) + ln_choose(whole - with, n - a) - ln_choose(whole, n);
+    let (mut sum, mut term) = (0.0, 1.0);
+    for k in a..=n.min(with) {
+        sum += term;
+        // P(k + 1) / P(k); 0 where no more can be in the first group.
+        term *= (with - k) as f64 * (n - k) as f64 / ((k + 1) as f64 * ((k + 1 + whole) as f64 - (with + n) as f64));
+        if term < NEGLIGIBLE * sum {
+            break;
+        }
+    }
+    ((first + f64::ln(sum)) / std::f64::consts::LN_10 + 2f64.log10()).min(0.0)
+}
+
 fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
@@ -181,6 +209,18 @@ mod tests {
         assert_eq!(log10_at_least(0, 10, 0.1, 19.0), 0.0);
         assert_eq!(log10_at_least(11, 10, 0.1, 19.0), 0.0);
         assert_eq!(log10_rate_at_most(50, 20.0, 1.0), 0.0);
+    }
+
+    #[test]
+    fn uneven_tables_are_as_unlikely_as_fisher_says() {
+        // The lady tasting tea: 4 of 4 against 0 of 4 is one of 70 tables at either end.
+        assert!((log10_uneven(4, 4, 0, 4) - (2.0f64 / 70.0).log10()).abs() < 1e-9);
+        assert!((log10_uneven(0, 4, 4, 4) - (2.0f64 / 70.0).log10()).abs() < 1e-9);
+        // 3 of 4 against 1 of 4: 17 of 70.
+        assert!((log10_uneven(3, 4, 1, 4) - (34.0f64 / 70.0).log10()).abs() < 1e-9);
+        assert_eq!(log10_uneven(2, 4, 2, 4), 0.0, "an even table is no news");
+        assert_eq!((log10_uneven(0, 0, 3, 4), log10_uneven(4, 4, 4, 4)), (0.0, 0.0));
+        assert!(log10_uneven(48, 50, 0, 50) < -20.0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod act;
 mod alert;
 mod anomaly;
 mod calendar;
+mod exemplar;
 pub mod filter;
 mod level;
 mod metric;
@@ -23,6 +24,7 @@ pub use alert::{
 };
 pub use anomaly::{Anomaly, AnomalyId, Level};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
+pub use exemplar::{Compared, Exemplar, ExemplarSlot, Owner, Part, Separation, Side, Split, Spread, What};
 pub use level::{AcceptedLevel, Durations, LevelId, LevelShift, ShiftedKey, Undone};
 pub use metric::{MetricKind, MetricSample};
 pub use rules::Broken;

@@ -4,6 +4,7 @@
 mod acts;
 mod alerts;
 mod cases;
+mod exemplars;
 mod hygiene;
 mod keys;
 mod learner;
@@ -25,9 +26,9 @@ use crate::baseline::{
 };
 use crate::detect::{self, Book, Change, Finding, Force, Metrics, Observed, Quiet, Verdict, Watch};
 use crate::domain::{
-    AcceptedLevel, Act, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, HourOfWeek, Incident, IncidentId,
-    Level, Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect, TimeWindow, Timestamp,
-    Trace, TraceId, UtcHour,
+    AcceptedLevel, Act, Alert, AlertId, Anomaly, AnomalyId, Calendar, EventsBySpan, Exemplar, ExemplarSlot, HourOfWeek,
+    Incident, IncidentId, Level, Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect,
+    TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
 use crate::messages::{BackFill, UpdateBody};
 
@@ -37,6 +38,7 @@ pub use self::offline::Offline;
 use self::acts::Acts;
 use self::alerts::{Groups, Keep, Keeping};
 use self::cases::Cases;
+use self::exemplars::Exemplars;
 use self::hygiene::Hygiene;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
@@ -71,6 +73,8 @@ pub enum Input {
     VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
+    /// The store was read for [`Output::ReadExemplars`].
+    ExemplarsRead { root: SpanKey, kept: Vec<Exemplar> },
     /// A trace was fetched for a screen.
     TraceFetched(Box<Trace>, EventsBySpan),
     /// The data has a gap that ends here: what follows does not continue what was before.
@@ -142,6 +146,10 @@ pub enum Output {
     Recalculate,
     /// Merge the stored samples of one series at one level, for a picture of what is normal.
     ReadDistribution { series: SeriesKey, level: Level, bucket: HourOfWeek, generation: u64 },
+    /// Keep this trace, which begins with `root`, to be compared with.
+    KeepExemplar { root: SpanKey, slot: ExemplarSlot, exemplar: Box<Exemplar> },
+    /// Read the traces that are kept of this operation.
+    ReadExemplars { root: SpanKey },
     /// Tell the screens.
     Tell(UpdateBody),
 }
@@ -187,6 +195,7 @@ pub struct Engine {
     quiet: Quiet,
     cases: Cases,
     acts: Acts,
+    exemplars: Exemplars,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -258,6 +267,7 @@ impl Engine {
             quiet: Quiet::default(),
             cases: Cases::default(),
             acts: Acts::default(),
+            exemplars: Exemplars::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -317,6 +327,7 @@ impl Engine {
                     unite(&mut self.watched, window);
                 }
                 self.pass_time(now);
+                self.keep_exemplars(false, &mut out);
                 self.test(now, &mut out);
                 if !self.complete {
                     self.end_acts(now, &mut out);
@@ -327,12 +338,14 @@ impl Engine {
                 for trace in &traces {
                     self.learn_history(window, trace, now);
                 }
+                self.keep_exemplars(false, &mut out);
             }
             Input::HistoryWindowRead(window) => {
                 self.history_seen.remove(&window.from);
             }
             Input::HistoryEnded { windows, progress } => {
                 self.back_fill = progress;
+                self.keep_exemplars(true, &mut out);
                 out.push(Output::StoreLearnt(self.commit_history(windows)));
                 out.push(self.tell_learning());
             }
@@ -351,7 +364,9 @@ impl Engine {
             }
             Input::TraceFetched(trace, events) => {
                 out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace, events)))));
+                self.open_exemplar(&trace, &mut out);
             }
+            Input::ExemplarsRead { root, kept } => self.tell_comparison(&root, kept, &mut out),
             Input::GapEnded(at) => self.begin_after_gap(at, &mut out),
             Input::MetricsPolled(readings) => self.take_metrics(&readings),
             Input::LevelDecided(level) => self.take_level(*level, now, &mut out),
@@ -366,6 +381,7 @@ impl Engine {
                     out.extend(
                         self.quiet.take_changed().into_iter().map(|hour| Output::RecordQuietHour(Box::new(hour))),
                     );
+                    self.keep_exemplars(true, &mut out);
                     out.extend(self.commit_live(now));
                 }
             }
@@ -556,6 +572,7 @@ impl Engine {
         let observed = observe(trace, &fresh, &mut self.keys, &self.calendar);
         if !self.hygiene.covers(start) {
             self.history.learn(&observed, &mut self.keys, &self.levels, start);
+            self.consider(trace, true);
         }
         if recent {
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
@@ -568,6 +585,7 @@ impl Engine {
     fn pass_time(&mut self, now: Timestamp) {
         for SettledTrace { trace, fresh, began, is_live } in self.traces.settle_until(now, self.live_from) {
             self.take_settled(&trace, &fresh, is_live.then_some(began));
+            self.consider(&trace, false);
         }
         self.groups.expire(now, self.detect.alert_memory());
         self.cases.expire(now);

@@ -6,11 +6,13 @@
 
 mod analysis;
 mod command;
+mod comparison;
 mod views;
 mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
+pub use comparison::{ComparisonView, NormalTrace};
 pub use views::{
     ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
     LearningView, LevelView, Life, MaintenanceView, MonitorView, NoiseRow, RecalculationKind, RecalculationState,
@@ -54,6 +56,8 @@ pub enum UpdateBody {
     Baseline(Box<BaselineView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].
     Trace(Box<TraceView>),
+    /// Topic: the trace last asked for, beside normal ones of its operation.
+    Comparison(Box<ComparisonView>),
     /// Topic: the arithmetic last asked for by [`CommandKind::ExplainVerdict`].
     Why(Box<WhyView>),
     /// Topic: the running or last recalculation.

@@ -249,6 +249,16 @@ impl Core {
                 self.recalculation_wanted = true;
                 return;
             }
+            Output::KeepExemplar { root, slot, exemplar } => self.store.keep_exemplar(&root, slot, &exemplar),
+            Output::ReadExemplars { root } => {
+                // Without what is kept it is still told that there is nothing to compare with.
+                let (kept, read) = match self.store.exemplars(&root) {
+                    Ok(kept) => (kept, Ok(())),
+                    Err(error) => (Vec::new(), Err(error)),
+                };
+                self.step(Input::ExemplarsRead { root, kept });
+                read
+            }
             Output::ReadDistribution { series, level, bucket, generation } => {
                 match self.store.distribution(&series, level, bucket, &mut self.builder) {
                     Ok(sketch) => {

@@ -44,6 +44,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Levels(_) => Some(11),
         UpdateBody::Acts(_) => Some(12),
         UpdateBody::Noise(_) => Some(13),
+        UpdateBody::Comparison(_) => Some(14),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -17,11 +17,13 @@
 //! | `quiet` | hour | its oddest windows in which nothing was alerted |
 //! | `levels` | number | a level that was accepted, and whether that was undone |
 //! | `acts` | number | an acknowledgement, a silence, a verdict or the ending of one, as it was last |
+//! | `exemplars` | id `n` half-hour of the week, or id `s` start trace | a trace to compare with; see `exemplars.rs` |
 //!
 //! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written
 //! in one batch.
 
 mod acts;
+mod exemplars;
 mod history;
 mod levels;
 mod opening;

@@ -23,6 +23,7 @@ pub struct Trees {
     pub quiet: sled::Tree,
     pub levels: sled::Tree,
     pub acts: sled::Tree,
+    pub exemplars: sled::Tree,
 }
 
 impl Trees {
@@ -42,6 +43,7 @@ impl Trees {
             quiet: db.open_tree("quiet")?,
             levels: db.open_tree("levels")?,
             acts: db.open_tree("acts")?,
+            exemplars: db.open_tree("exemplars")?,
             db,
         })
     }

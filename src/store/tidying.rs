@@ -82,6 +82,7 @@ impl Store {
             ended_before(value, |incident: &Incident| incident.last_seen, oldest)
         })?;
         let oldest = from_time(Self::kept_from(now, history_days));
+        inner.tidy_exemplars(Self::kept_from(now, history_days))?;
         remove_first(&trees.quiet, 0, |name, _| name < oldest.as_slice())?;
         trees.db.flush().map_err(writing)?;
         Ok(())

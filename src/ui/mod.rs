@@ -5,6 +5,7 @@ mod alerts;
 mod analysis;
 mod baseline;
 mod charts;
+mod compare;
 mod footer;
 mod glyphs;
 mod header;

@@ -4,7 +4,7 @@
 use ratatui::style::Style;
 
 use super::pen::Pen;
-use super::{analysis, footer, glyphs};
+use super::{analysis, compare, footer, glyphs};
 use crate::app::layout::{Area, TraceLayout};
 use crate::app::waterfall::{Kind, Row, What};
 use crate::app::{App, Shown, TraceCursor, freshness, span, wording};
@@ -58,6 +58,9 @@ impl Columns {
 }
 
 pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, layout: &TraceLayout, now: Timestamp) {
+    if let Some(compared) = &cursor.compare {
+        return compare::draw(pen, app, cursor, compared, layout, now);
+    }
     title(pen, app, cursor, layout.title);
     footer::draw(pen, app, layout.footer_rule, layout.keys, now);
     trust(pen, app, cursor, layout.trust, app.shown_at(now));
@@ -94,7 +97,8 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, layout: &TraceLa
             pen.rule(title, &name, Style::new(), &id, pen.theme.quiet());
         }
         let body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(2), ..area.body };
-        analysis::text(pen, &span::short_lines(app, usize::from(body.width), usize::from(body.height)), body);
+        let lines = span::short_lines(app, usize::from(body.width), usize::from(body.height));
+        compare::lines(pen, &lines, body);
     }
 }
 
@@ -337,7 +341,8 @@ fn short_name(pen: &Pen<'_>, span: &WaterfallSpan, parent: Option<&WaterfallSpan
     }
 }
 
-fn branches(ends: &[bool], step: usize, mark: &str) -> String {
+/// The lines of the tree left of a row.
+pub fn branches(ends: &[bool], step: usize, mark: &str) -> String {
     let mut text = String::new();
     for (level, ends_here) in ends.iter().enumerate() {
         let own = level + 1 == ends.len();

@@ -112,6 +112,9 @@ impl<T: Traffic> Clockwork<T> {
                     self.store.forget_windows(&windows).unwrap();
                     self.forgotten.extend(windows);
                 }
+                Output::KeepExemplar { root, slot, exemplar } => {
+                    self.store.keep_exemplar(&root, slot, &exemplar).unwrap();
+                }
                 Output::Recalculate => self.recalculation_wanted = true,
                 _ => {}
             }
