@@ -12,11 +12,16 @@ fn file(dir: &Path) -> PathBuf {
     dir.join("owner")
 }
 
-/// Under whose name this process runs: the name, else the number.
+/// Under whose name this process runs: as the system knows it, else as `USER` says, else the number.
+///
+/// The system comes first: cron, containers and service managers leave `USER` out, and `su` may leave the former one.
 #[must_use]
 pub fn user() -> String {
-    let name = std::env::var("USER").ok().map(|name| text::clean(name.trim()).into_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+    let id = nix::unistd::getuid();
+    let known = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+    let names = [known, std::env::var("USER").ok()].into_iter().flatten();
+    let mut names = names.map(|name| text::clean(name.trim()).into_owned());
+    names.find(|name| !name.is_empty()).unwrap_or_else(|| format!("user {id}"))
 }
 
 /// Notes this process as the owner. Failing to is no reason not to work.
