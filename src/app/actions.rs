@@ -168,6 +168,9 @@ impl App {
             palette.offset = list::offset(palette.offset, palette.at, count, page);
             return;
         }
+        if self.page().is_some() {
+            return;
+        }
         if let Some(cursor) = &self.view.trace {
             match cursor.detail {
                 _ if cursor.compare.is_some() => self.go_in_comparison(action),
@@ -341,6 +344,9 @@ impl App {
 
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        if self.view.pages.close(self.view.trace.is_some()) {
+            return true;
+        }
         if let Some(cursor) = &mut self.view.trace
             && let Some(compare) = cursor.compare
         {
@@ -374,6 +380,7 @@ impl App {
         self.view.alerts.hold(anomaly.clone());
         self.trace.open(&anomaly);
         self.view.trace = Some(TraceCursor::new(anomaly));
+        self.view.pages.go_under_trace();
         self.arrange(now);
     }
 

@@ -114,6 +114,7 @@ impl App {
             Place::Alerts => Some(self.selected_text(now)),
             Place::Acts => self.act_text(now),
             Place::Compare | Place::Attributes => Some(("Comparison", compare::copied(self)?)),
+            Place::Incident | Place::Trends | Place::Week | Place::Service | Place::Map => None,
             Place::Level | Place::EndAct | Place::ActForm | Place::Filter | Place::Help | Place::Palette => None,
         }
     }

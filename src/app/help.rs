@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_key_of_a_place_is_in_its_help() {
-        for place in Place::ALL {
+        for place in Place::ALL.iter().copied() {
             let shown: String = rows(place, "").iter().map(|row| format!(" {} ", row.keys)).collect();
             for row in TABLE.iter().filter(|row| row.applies(place)) {
                 assert!(shown.contains(&row.label()), "{} at {}", row.label(), place.name());

@@ -16,6 +16,16 @@ pub enum Place {
     Compare,
     /// The attributes that separate slow traces from normal ones.
     Attributes,
+    /// All that is known of an alert or an incident.
+    Incident,
+    /// One operation over time.
+    Trends,
+    /// The 168 hours of the week of one operation.
+    Week,
+    /// One service with its operations.
+    Service,
+    /// Which service calls which.
+    Map,
     /// The arithmetic of the alert test.
     Why,
     /// The question about a new level.
@@ -118,26 +128,36 @@ pub struct Binding {
 }
 
 use Place::{
-    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Level, Palette, Services,
-    Span, Trace, Why,
+    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Incident, Level, Map,
+    Palette, Service, Services, Span, Trace, Trends, Week, Why,
 };
 
-const LISTS: &[Place] =
-    &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct, Help, Palette];
+const LISTS: &[Place] = &[
+    Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why, Level,
+    Acts, EndAct, Help, Palette,
+];
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
-const VIEWS: &[Place] =
-    &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct];
+const VIEWS: &[Place] = &[
+    Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
+    Level, Acts, EndAct,
+];
 /// The views that ask nothing: a question has its keys for itself.
-const SCREENS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Acts];
+const SCREENS: &[Place] = &[
+    Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
+    Acts,
+];
 const EVERYWHERE: &[Place] = &[
-    Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct, ActForm, Filter,
-    Help, Palette,
+    Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
+    Level, Acts, EndAct, ActForm, Filter, Help, Palette,
 ];
 /// Where typing does not make text.
-const NO_TEXT: &[Place] = &[Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Why, Level, Acts, EndAct];
+const NO_TEXT: &[Place] = &[
+    Services, Alerts, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why, Level,
+    Acts, EndAct,
+];
 
 const fn c(c: char) -> Key {
     Key::char(c)
@@ -271,7 +291,7 @@ impl Action {
 }
 
 impl Place {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: &[Self] = &[
         Self::Services,
         Self::Alerts,
         Self::Baseline,
@@ -280,6 +300,11 @@ impl Place {
         Self::Span,
         Self::Compare,
         Self::Attributes,
+        Self::Incident,
+        Self::Trends,
+        Self::Week,
+        Self::Service,
+        Self::Map,
         Self::Why,
         Self::Level,
         Self::Acts,
@@ -301,6 +326,11 @@ impl Place {
             Self::Span => "Span",
             Self::Compare => "Compare",
             Self::Attributes => "Attributes",
+            Self::Incident => "Incident",
+            Self::Trends => "Trends",
+            Self::Week => "Week",
+            Self::Service => "Service",
+            Self::Map => "Map",
             Self::Why => "Why",
             Self::Level => "New level",
             Self::Acts => "Acks and silences",
@@ -384,7 +414,7 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things_on_one_screen() {
-        for place in Place::ALL {
+        for place in Place::ALL.iter().copied() {
             let mut seen = HashSet::new();
             for row in TABLE.iter().filter(|row| row.applies(place)) {
                 for key in row.keys {
@@ -410,7 +440,7 @@ mod tests {
 
     #[test]
     fn there_is_always_a_way_out() {
-        for place in Place::ALL {
+        for place in Place::ALL.iter().copied() {
             assert_eq!(action(place, Key::ctrl('C')), Some(Action::Interrupt));
             assert!(action(place, k(KeyCode::Esc)).is_some());
         }

@@ -9,18 +9,24 @@ mod copy;
 mod freeze;
 pub mod freshness;
 pub mod help;
+pub mod incident;
 mod input;
 mod key;
 pub mod keymap;
 pub mod layout;
 pub mod level;
 mod list;
+pub mod map;
+pub mod page;
 pub mod palette;
+pub mod service;
 pub mod span;
 mod status;
 mod topics;
 mod trace;
+pub mod trends;
 pub mod waterfall;
+pub mod week;
 pub mod why;
 pub mod wording;
 mod wrap;
@@ -33,6 +39,7 @@ pub use freeze::Badge;
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use page::{Page, Pages};
 pub use palette::PaletteView;
 pub use status::{Mood, Status};
 pub use topics::Topics;
@@ -99,6 +106,8 @@ pub struct View {
     /// The first line of the analysis; `None` where nobody scrolled, see [`App::analysis_top`].
     pub analysis_top: Option<usize>,
     pub trace: Option<TraceCursor>,
+    /// Detail pages, laid over the panes and the trace they were opened from.
+    pub pages: Pages,
     /// The arithmetic of the alert test, laid over the panes.
     pub why: Option<WhyCursor>,
     /// The question about a new level, laid over the panes.
@@ -323,6 +332,8 @@ impl App {
             Place::Filter
         } else if view.act_form.is_some() {
             Place::ActForm
+        } else if let Some(page) = self.page() {
+            page.place()
         } else if let Some(trace) = &view.trace {
             match (&trace.compare, trace.detail) {
                 (Some(compare), _) if compare.attributes => Place::Attributes,
@@ -344,6 +355,12 @@ impl App {
                 Pane::Analysis => Place::Analysis,
             }
         }
+    }
+
+    /// The detail page that is shown, if one is.
+    #[must_use]
+    pub fn page(&self) -> Option<&Page> {
+        self.view.pages.shown(self.view.trace.is_some())
     }
 
     /// The anomaly that the analysis pane and the verdict are about.

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_action_of_the_table_can_be_chosen_wherever_it_works() {
-        for place in Place::ALL.into_iter().filter(|place| !place.takes_text()) {
+        for place in Place::ALL.iter().copied().filter(|place| !place.takes_text()) {
             let entries = entries(place, "");
             for row in TABLE.iter().filter(|row| row.applies(place) && row.action != Action::OpenPalette) {
                 let found = entries.iter().find(|entry| entry.action == row.action && entry.elsewhere.is_none());

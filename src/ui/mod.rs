@@ -10,13 +10,18 @@ mod footer;
 mod glyphs;
 mod header;
 mod help;
+mod incident;
 mod level;
+mod map;
 mod palette;
 mod pen;
+mod service;
 mod services;
 mod settings;
 mod theme;
 mod trace;
+mod trends;
+mod week;
 mod why;
 
 pub use settings::{Choice, Settings};
@@ -25,7 +30,7 @@ use ratatui::Frame;
 use ratatui::style::Style;
 
 use crate::app::layout::{Area, Layout, Shape, TraceLayout};
-use crate::app::{App, wording, wrap};
+use crate::app::{App, Page, wording, wrap};
 use crate::domain::{Micros, Severity, Timestamp};
 use pen::Pen;
 use theme::Theme;
@@ -51,6 +56,14 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         palette::draw(pen, app, view, layout.screen, now);
     } else if let Some(form) = &app.view.act_form {
         acts::form(pen, app, form, layout.screen, now);
+    } else if let Some(page) = app.page() {
+        match page {
+            Page::Incident(cursor) => incident::draw(pen, app, cursor, layout.screen, now),
+            Page::Trends(cursor) => trends::draw(pen, app, cursor, layout.screen, now),
+            Page::Week(cursor) => week::draw(pen, app, cursor, layout.screen, now),
+            Page::Service(cursor) => service::draw(pen, app, cursor, layout.screen, now),
+            Page::Map(cursor) => map::draw(pen, app, cursor, layout.screen, now),
+        }
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
     } else if let Some(cursor) = &app.view.acts {
