@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::keymap::{self, Action, Place};
+use super::keymap::{Action, Place};
 use super::layout::{Pane, TraceLayout};
 use super::waterfall::Folding;
 use super::{
@@ -23,7 +23,7 @@ impl App {
             self.view.message = None;
         }
         let place = self.place();
-        match keymap::action(place, key) {
+        match self.keys.action(place, key) {
             Some(action) => self.perform(action, key, now, effects),
             None if place.takes_text() => {
                 self.edit(now, |line| line.feed(key));
@@ -158,12 +158,13 @@ impl App {
         let layout = self.layout();
         if let Some(help) = &mut self.view.help {
             let columns = help::Columns::of(self.size);
-            let end = columns.last_offset(help::lines(help.place, help.query.text()).len());
+            let end = columns.last_offset(help::lines(&self.keys, help.place, help.query.text()).len());
             help.offset = list::moved(action, help.offset.min(end), end + 1, columns.height);
             return;
         }
         if let Some(palette) = &mut self.view.palette {
-            let (count, page) = (palette::entries(palette.place, palette.query.text()).len(), palette::room(self.size));
+            let (count, page) =
+                (palette::entries(&self.keys, palette.place, palette.query.text()).len(), palette::room(self.size));
             palette.at = list::moved(action, palette.at, count, page);
             palette.offset = list::offset(palette.offset, palette.at, count, page);
             return;
@@ -228,7 +229,9 @@ impl App {
     /// elsewhere only says where.
     fn run_chosen(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(view) = &self.view.palette else { return };
-        let Some(entry) = palette::entries(view.place, view.query.text()).into_iter().nth(view.at) else { return };
+        let Some(entry) = palette::entries(&self.keys, view.place, view.query.text()).into_iter().nth(view.at) else {
+            return;
+        };
         match entry.elsewhere {
             Some(places) => self.say(format!("That works in: {places}."), false, now),
             None => {

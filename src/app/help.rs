@@ -1,13 +1,16 @@
 //! What the help shows: the rows of the key table, those of the place it was opened from first.
 
-use super::keymap::{Binding, Place, TABLE};
+use std::borrow::Cow;
+
+use super::KeyMap;
+use super::keymap::{Binding, Place};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelpRow {
     pub group: &'static str,
     /// Empty for rows that explain a mark or a word instead of a key.
     pub keys: String,
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
 }
 
 /// What the marks and words on the screens mean.
@@ -56,29 +59,37 @@ const WORDS_OF_TRACE_AT: [Place; 4] = [Place::Trace, Place::Span, Place::Compare
 /// The help opened at `place`: keys of the place, movement, keys that work everywhere, then words; only the rows that
 /// contain every word of `query`.
 #[must_use]
-pub fn rows(place: Place, query: &str) -> Vec<HelpRow> {
+pub fn rows(keys: &KeyMap, place: Place, query: &str) -> Vec<HelpRow> {
     let group = |row: &Binding| match row {
         row if row.is_movement() => "MOVE",
         row if row.is_general() => "EVERYWHERE",
         _ => "HERE",
     };
-    let here = || TABLE.iter().filter(move |row| row.applies(place));
+    let here = || keys.rows().iter().filter(move |row| row.applies(place));
     let of_group = |name: &'static str| {
         here().filter(move |row| group(row) == name).map(move |row| HelpRow {
             group: name,
             keys: row.label(),
-            text: row.help,
+            text: Cow::Borrowed(row.help),
         })
     };
     let words = if WORDS_OF_TRACE_AT.contains(&place) { WORDS_OF_TRACE } else { WORDS };
-    let words = words.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text });
+    let words =
+        words.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text: (*text).into() });
+    let own = keys.own().iter().map(|(action, origin)| HelpRow {
+        group: "YOUR KEYS",
+        keys: keys.keys_of(*action),
+        text: origin.clone().into(),
+    });
     let query = query.to_lowercase();
     let wanted = |row: &HelpRow| {
         let text = format!("{} {} {}", row.group, row.keys, row.text).to_lowercase();
         query.split_whitespace().all(|word| text.contains(word))
     };
     let mut rows: Vec<HelpRow> = Vec::new();
-    for row in of_group("HERE").chain(of_group("MOVE")).chain(of_group("EVERYWHERE")).chain(words).filter(wanted) {
+    for row in
+        of_group("HERE").chain(of_group("MOVE")).chain(of_group("EVERYWHERE")).chain(own).chain(words).filter(wanted)
+    {
         // Two keys for one movement are two rows of the table where one of them would type text elsewhere.
         match rows.last_mut() {
             Some(last) if last.text == row.text => last.keys = format!("{} {}", last.keys, row.keys),
@@ -98,10 +109,10 @@ pub enum Line {
 
 /// The rows under the names of their groups.
 #[must_use]
-pub fn lines(place: Place, query: &str) -> Vec<Line> {
+pub fn lines(keys: &KeyMap, place: Place, query: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut group = "";
-    for row in rows(place, query) {
+    for row in rows(keys, place, query) {
         if row.group != group {
             if !lines.is_empty() {
                 lines.push(Line::Gap);
@@ -142,12 +153,14 @@ impl Columns {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keymap::TABLE;
     use super::*;
 
     #[test]
     fn every_key_of_a_place_is_in_its_help() {
         for place in Place::ALL.iter().copied() {
-            let shown: String = rows(place, "").iter().map(|row| format!(" {} ", row.keys)).collect();
+            let shown: String =
+                rows(&KeyMap::default(), place, "").iter().map(|row| format!(" {} ", row.keys)).collect();
             for row in TABLE.iter().filter(|row| row.applies(place)) {
                 assert!(shown.contains(&row.label()), "{} at {}", row.label(), place.name());
             }
@@ -156,8 +169,8 @@ mod tests {
 
     #[test]
     fn typing_searches_keys_and_descriptions() {
-        assert!(rows(Place::Alerts, "recalc").iter().all(|row| row.text.contains("recalc")));
-        assert_eq!(rows(Place::Alerts, "recalc").len(), 2);
-        assert!(rows(Place::Alerts, "no such words").is_empty());
+        assert!(rows(&KeyMap::default(), Place::Alerts, "recalc").iter().all(|row| row.text.contains("recalc")));
+        assert_eq!(rows(&KeyMap::default(), Place::Alerts, "recalc").len(), 2);
+        assert!(rows(&KeyMap::default(), Place::Alerts, "no such words").is_empty());
     }
 }

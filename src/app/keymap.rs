@@ -1,5 +1,9 @@
 //! The one key table. Dispatch, footer and help read these rows, so none of them can lie about another.
 
+use std::borrow::Cow;
+
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use super::key::{Key, KeyCode};
 
 /// Where a key is pressed: the focused pane, or what covers the panes.
@@ -44,8 +48,9 @@ pub enum Place {
     Palette,
 }
 
-/// What a key does. Each is carried out in one place, `App::perform`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a key does. Each is carried out in one place, `App::perform`. Its name in the configuration is `open-trace`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Action {
     Up,
     Down,
@@ -116,15 +121,17 @@ pub enum Action {
 }
 
 /// One row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Binding {
-    pub keys: &'static [Key],
+    pub keys: Cow<'static, [Key]>,
     pub action: Action,
-    pub places: &'static [Place],
+    pub places: Cow<'static, [Place]>,
     /// What it does, as the help says it.
     pub help: &'static str,
     /// The word in the footer; `None` for keys that everybody knows or rarely needs.
     pub footer: Option<&'static str>,
+    /// The action that opened the view which this row leaves: the same key, wherever it is put.
+    pub closes: Option<Action>,
 }
 
 use Place::{
@@ -174,7 +181,19 @@ const fn row(
     help: &'static str,
     footer: Option<&'static str>,
 ) -> Binding {
-    Binding { keys, action, places, help, footer }
+    Binding { keys: Cow::Borrowed(keys), action, places: Cow::Borrowed(places), help, footer, closes: None }
+}
+
+/// The key that opened a view closes it.
+const fn closing(keys: &'static [Key], opened: Action, places: &'static [Place]) -> Binding {
+    Binding {
+        keys: Cow::Borrowed(keys),
+        action: Action::Back,
+        places: Cow::Borrowed(places),
+        help: "back one step",
+        footer: None,
+        closes: Some(opened),
+    }
 }
 
 /// In the order of the footer and the help: what belongs to a place first, then movement, then what works everywhere.
@@ -206,9 +225,9 @@ pub const TABLE: &[Binding] = &[
     row(&[c('J')], Action::NextSlow, &[Compare], "next that explains much", Some("next large")),
     row(&[c('K')], Action::PreviousSlow, &[Compare], "previous that does", None),
     row(&[c('c')], Action::Compare, &[Trace, Span, Attributes], "beside a normal trace", Some("compare")),
-    row(&[c('c')], Action::Back, &[Compare], "back one step", None),
+    closing(&[c('c')], Action::Compare, &[Compare]),
     row(&[c('d')], Action::ShowAttributes, &[Trace, Span, Compare], "attributes of slow traces", Some("differs")),
-    row(&[c('d')], Action::Back, &[Attributes], "back one step", None),
+    closing(&[c('d')], Action::ShowAttributes, &[Attributes]),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Trace], "unfold, or go in", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Trace], "fold, or go out", Some("fold")),
     row(&[c('L')], Action::UnfoldEverything, &[Trace], "unfold every span", None),
@@ -229,11 +248,11 @@ pub const TABLE: &[Binding] = &[
     row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
     row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
     row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
-    row(&[c('X')], Action::Back, &[Acts], "back one step", None),
+    closing(&[c('X')], Action::OpenActs, &[Acts]),
     row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis], "beside a normal trace", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
-    row(&[c('w')], Action::Back, &[Why], "back one step", None),
+    closing(&[c('w')], Action::Explain, &[Why]),
     row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
     row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
     row(
@@ -350,6 +369,15 @@ impl Place {
 }
 
 impl Binding {
+    /// The action whose keys these are in the configuration.
+    #[must_use]
+    pub const fn setting(&self) -> Action {
+        match self.closes {
+            Some(opened) => opened,
+            None => self.action,
+        }
+    }
+
     #[must_use]
     pub fn applies(&self, place: Place) -> bool {
         self.places.contains(&place)
@@ -380,7 +408,7 @@ impl Binding {
     #[must_use]
     pub fn label(&self) -> String {
         match (self.keys.first(), self.keys.last()) {
-            (Some(first), Some(last)) if self.keys.len() > 2 && digits(self.keys) => format!("{first}-{last}"),
+            (Some(first), Some(last)) if self.keys.len() > 2 && digits(&self.keys) => format!("{first}-{last}"),
             _ => self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         }
     }
@@ -388,7 +416,7 @@ impl Binding {
     /// The first key, or the range of digits: as the footer writes it.
     #[must_use]
     pub fn short_label(&self) -> String {
-        if self.keys.len() > 2 && digits(self.keys) {
+        if self.keys.len() > 2 && digits(&self.keys) {
             return self.label();
         }
         self.keys.first().map(ToString::to_string).unwrap_or_default()
@@ -399,25 +427,23 @@ fn digits(keys: &[Key]) -> bool {
     keys.iter().all(|key| key.typed().is_some_and(|c| c.is_ascii_digit()))
 }
 
-/// What `key` does at `place`.
-#[must_use]
-pub fn action(place: Place, key: Key) -> Option<Action> {
-    let key = key.normalized();
-    TABLE.iter().find(|row| row.applies(place) && row.keys.contains(&key)).map(|row| row.action)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::KeyMap;
     use super::*;
+
+    fn action(place: Place, key: Key) -> Option<Action> {
+        KeyMap::default().action(place, key)
+    }
 
     #[test]
     fn no_key_means_two_things_on_one_screen() {
         for place in Place::ALL.iter().copied() {
             let mut seen = HashSet::new();
             for row in TABLE.iter().filter(|row| row.applies(place)) {
-                for key in row.keys {
+                for key in &*row.keys {
                     assert!(seen.insert(*key), "{key} twice at {}", place.name());
                     assert_eq!(action(place, *key), Some(row.action), "{key} at {}", place.name());
                 }

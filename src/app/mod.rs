@@ -4,6 +4,7 @@ mod actions;
 pub mod acts;
 mod alerts;
 pub mod analysis;
+pub mod bindings;
 pub mod compare;
 mod copy;
 mod freeze;
@@ -33,6 +34,7 @@ mod wrap;
 
 pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
+pub use bindings::KeyMap;
 pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
@@ -180,6 +182,7 @@ pub struct App {
     /// Why the monitor ended, if it did.
     pub(crate) lost: Option<String>,
     frozen: Option<Frozen>,
+    keys: KeyMap,
     /// Where Jaeger's UI shows traces, without a slash at its end.
     trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
@@ -203,6 +206,18 @@ impl App {
     pub fn with_severity_filter(mut self, least: Option<Severity>) -> Self {
         self.view.severity = least;
         self
+    }
+
+    /// Starts with other keys than those of the table.
+    #[must_use]
+    pub fn with_keys(mut self, keys: KeyMap) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    #[must_use]
+    pub const fn keys(&self) -> &KeyMap {
+        &self.keys
     }
 
     pub fn update(&mut self, msg: Msg, now: Timestamp) -> Vec<Effect> {
@@ -267,7 +282,7 @@ impl App {
     /// `drawn` is the newest revision.
     #[must_use]
     pub fn is_hasty(&self, key: Key, drawn: u64) -> bool {
-        let confirms = keymap::action(self.place(), key).is_some_and(keymap::Action::confirms);
+        let confirms = self.keys.action(self.place(), key).is_some_and(keymap::Action::confirms);
         confirms && drawn < self.asked_at
     }
 
@@ -456,7 +471,7 @@ impl App {
         self.view.service_offset =
             list::offset(self.view.service_offset, at, services.len(), layout.rows(Pane::Services));
         if let Some(palette) = &mut self.view.palette {
-            let count = palette::entries(palette.place, palette.query.text()).len();
+            let count = palette::entries(&self.keys, palette.place, palette.query.text()).len();
             palette.offset = list::offset(palette.offset, palette.at, count, palette::room(self.size));
         }
         if let Some(cursor) = &mut self.view.trace {

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::KeyMap;
 use super::LineInput;
 use super::key::{Key, KeyCode};
-use super::keymap::{Action, Binding, Place, TABLE};
+use super::keymap::{Action, Binding, Place};
 use crate::domain::Severity;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +44,8 @@ impl PaletteView {
 /// The entries that match what was typed, the best first; of equal ones those that work at `place`. Before anything is
 /// typed all of them, those that work at `place` first.
 #[must_use]
-pub fn entries(place: Place, query: &str) -> Vec<Entry> {
-    let all = all(place);
+pub fn entries(keys: &KeyMap, place: Place, query: &str) -> Vec<Entry> {
+    let all = all(keys, place);
     let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
     if pattern.atoms.is_empty() {
         return all;
@@ -68,15 +69,15 @@ pub fn entries(place: Place, query: &str) -> Vec<Entry> {
 }
 
 /// What works at `place` in the order of the table, movement last; then what works elsewhere.
-fn all(place: Place) -> Vec<Entry> {
+fn all(keys: &KeyMap, place: Place) -> Vec<Entry> {
     let useful =
         |row: &&Binding| row.action != Action::OpenPalette && row.places.iter().any(|place| !place.takes_text());
-    let rows = || TABLE.iter().filter(useful);
+    let rows = || keys.rows().iter().filter(useful);
     let here = |movement: bool| rows().filter(move |row| row.applies(place) && row.is_movement() == movement);
     let elsewhere = |movement: bool| rows().filter(move |row| !row.applies(place) && row.is_movement() == movement);
     let mut entries: Vec<Entry> = Vec::new();
     for row in here(false).chain(here(true)).chain(elsewhere(false)).chain(elsewhere(true)) {
-        let names = (!row.applies(place)).then(|| names(row.places));
+        let names = (!row.applies(place)).then(|| names(&row.places));
         let same = |entry: &&mut Entry| entry.action == row.action && entry.text == row.help;
         match entries.iter_mut().find(same) {
             // Two rows for one thing: more keys for it, unless they work only elsewhere.
@@ -129,16 +130,17 @@ pub fn room((_, height): (u16, u16)) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keymap::TABLE;
     use super::*;
 
     #[test]
     fn every_action_of_the_table_can_be_chosen_wherever_it_works() {
         for place in Place::ALL.iter().copied().filter(|place| !place.takes_text()) {
-            let entries = entries(place, "");
+            let entries = entries(&KeyMap::default(), place, "");
             for row in TABLE.iter().filter(|row| row.applies(place) && row.action != Action::OpenPalette) {
                 let found = entries.iter().find(|entry| entry.action == row.action && entry.elsewhere.is_none());
                 let found = found.unwrap_or_else(|| panic!("{} at {}", row.help, place.name()));
-                assert_eq!(super::super::keymap::action(place, found.key), Some(row.action), "{}", row.help);
+                assert_eq!(KeyMap::default().action(place, found.key), Some(row.action), "{}", row.help);
             }
             for row in TABLE.iter().filter(|row| row.places.iter().any(|place| !place.takes_text())) {
                 let known = entries.iter().any(|entry| entry.action == row.action) || row.action == Action::OpenPalette;
@@ -149,13 +151,13 @@ mod tests {
 
     #[test]
     fn what_is_typed_with_gaps_is_found_wherever_it_works() {
-        let first = |place, query: &str| entries(place, query).into_iter().next().unwrap();
+        let first = |place, query: &str| entries(&KeyMap::default(), place, query).into_iter().next().unwrap();
         assert_eq!(first(Place::Alerts, "rehrs").action, Action::Rehearse);
         assert_eq!(first(Place::Alerts, "UNDO RECALC").action, Action::Undo);
         assert_eq!(first(Place::Trace, "fold every").action, Action::FoldEverything);
         let far = first(Place::Trace, "rehearse");
         assert_eq!((far.action, far.elsewhere.as_deref()), (Action::Rehearse, Some("the panes")));
-        assert!(entries(Place::Alerts, "no such thing at all").is_empty());
+        assert!(entries(&KeyMap::default(), Place::Alerts, "no such thing at all").is_empty());
         let recalculate = first(Place::Trace, "rec");
         assert_eq!(
             recalculate.action,
@@ -166,14 +168,15 @@ mod tests {
 
     #[test]
     fn a_severity_is_chosen_by_its_name() {
-        let found = entries(Place::Alerts, "SEV2 worse");
+        let found = entries(&KeyMap::default(), Place::Alerts, "SEV2 worse");
         let first = found.first().unwrap();
         assert_eq!((first.text.as_str(), first.key), ("SEV2 and worse", Key::char('2')));
     }
 
     #[test]
     fn two_rows_for_one_thing_are_one_entry() {
-        let up: Vec<Entry> = entries(Place::Alerts, "").into_iter().filter(|e| e.action == Action::Up).collect();
+        let up: Vec<Entry> =
+            entries(&KeyMap::default(), Place::Alerts, "").into_iter().filter(|e| e.action == Action::Up).collect();
         assert_eq!(up.iter().map(|entry| entry.keys.as_str()).collect::<Vec<_>>(), ["↑ k"]);
     }
 }

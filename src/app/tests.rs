@@ -1047,12 +1047,13 @@ fn a_frozen_screen_wakes_nobody_but_for_its_badge() {
 
 #[test]
 fn a_question_has_its_keys_for_itself() {
+    let keys = KeyMap::default();
     for key in [Key::char(' '), Key::char(':'), Key::char('o')] {
-        assert_eq!(keymap::action(Place::Level, key), None);
-        assert_eq!(keymap::action(Place::EndAct, key), None);
+        assert_eq!(keys.action(Place::Level, key), None);
+        assert_eq!(keys.action(Place::EndAct, key), None);
     }
-    assert_eq!(keymap::action(Place::Level, Key::char('y')), Some(keymap::Action::ConfirmLevel));
-    assert_eq!(keymap::action(Place::EndAct, Key::char('y')), Some(keymap::Action::ConfirmEnd));
+    assert_eq!(keys.action(Place::Level, Key::char('y')), Some(keymap::Action::ConfirmLevel));
+    assert_eq!(keys.action(Place::EndAct, Key::char('y')), Some(keymap::Action::ConfirmEnd));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::flags::Setup;
 use super::{Failure, Flags, output};
-use crate::config::{Config, own_directory};
+use crate::config::{Config, Loaded, own_directory};
 use crate::llm::ollama::Ollama;
 use crate::monitor::{self, Parts, Rules};
 use crate::runtime::{self, Wires};
@@ -14,7 +14,7 @@ use crate::sources::prometheus::Prometheus;
 
 pub fn watch(flags: &Flags) -> Result<ExitCode, Failure> {
     let Setup { loaded, store_dir, .. } = flags.setup()?;
-    threads()?.run(async { full_screen(&loaded.config, &store_dir).await })
+    threads()?.run(async { full_screen(&loaded, &store_dir).await })
 }
 
 /// The tokio runtime. Leaving does not wait for what still runs on it: a request that hangs must not hold up the shell.
@@ -36,11 +36,12 @@ impl Threads {
 }
 
 /// Watches until the person leaves; then says the last lines on the normal screen.
-pub async fn full_screen(config: &Config, store_dir: &Path) -> Result<ExitCode, Failure> {
+pub async fn full_screen(loaded: &Loaded, store_dir: &Path) -> Result<ExitCode, Failure> {
+    let config = &loaded.config;
     own_directory(store_dir)?;
     let start = || parts(config, store_dir).map(|parts| wires(monitor::start(parts)));
     let trace_pages = config.jaeger.enabled.then(|| config.jaeger.trace_pages()).flatten();
-    let ending = runtime::full_screen(&config.ui, trace_pages, start).await?;
+    let ending = runtime::full_screen(&config.ui, loaded.keys(), trace_pages, start).await?;
     for trouble in &ending.troubles {
         output::complain(trouble);
     }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::app::{KeyMap, bindings};
 use crate::domain::Broken;
 use crate::{baseline, detect, llm, monitor, sources, store, ui};
 
@@ -37,6 +38,7 @@ pub struct Config {
     pub monitor: monitor::Settings,
     pub store: store::Settings,
     pub ui: ui::Settings,
+    pub keys: bindings::Settings,
     /// Times at which something is done on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<baseline::Maintenance>,
@@ -55,6 +57,7 @@ impl Config {
             ("monitor", self.monitor.broken()),
             ("store", self.store.broken()),
             ("ui", self.ui.broken()),
+            ("keys", self.keys.broken()),
         ];
         let maintenance = self.maintenance.iter().enumerate().flat_map(|(index, one)| {
             one.broken().into_iter().map(move |rule| rule.under(&place(index)).under("maintenance"))
@@ -112,6 +115,15 @@ pub struct Loaded {
     pub config: Config,
     /// By dotted key; a key that is absent has its default.
     pub origins: BTreeMap<String, Origin>,
+}
+
+impl Loaded {
+    /// The key table with the keys that were written, each with its place.
+    #[must_use]
+    pub fn keys(&self) -> KeyMap {
+        let (map, _) = KeyMap::new(&self.config.keys);
+        map.with_origins(|action| self.origins.get(&format!("keys.{action}")).map(ToString::to_string))
+    }
 }
 
 /// Applies entries in order of rising precedence over the defaults.

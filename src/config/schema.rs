@@ -116,7 +116,7 @@ mod tests {
         let Shape::Keys(tables) = shape(&[]) else { panic!("the whole is a table") };
         assert_eq!(
             tables,
-            ["jaeger", "prometheus", "ollama", "baseline", "detect", "monitor", "store", "ui", "maintenance"]
+            ["jaeger", "prometheus", "ollama", "baseline", "detect", "monitor", "store", "ui", "keys", "maintenance"]
         );
         let Shape::Keys(keys) = shape(&path("baseline")) else { panic!("[baseline] is a table") };
         assert!(keys.contains(&"zone".into()) && keys.contains(&"history_days".into()));

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
 use super::{Clipboard, Exit, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, run, tty};
-use crate::app::App;
+use crate::app::{App, KeyMap};
 use crate::messages::{Command, CommandId, CommandKind, Update};
 use crate::ui;
 
@@ -75,6 +75,7 @@ impl Ending {
 /// Without a terminal, when `start` fails, or when the terminal breaks; the screen is restored in every case.
 pub async fn full_screen<E: From<RuntimeError>>(
     settings: &ui::Settings,
+    keys: KeyMap,
     trace_pages: Option<String>,
     start: impl FnOnce() -> Result<Wires, E>,
 ) -> Result<Ending, E> {
@@ -82,7 +83,10 @@ pub async fn full_screen<E: From<RuntimeError>>(
     let mut screen = TtyScreen::open(Clipboard::behind(&env))?;
     let signals = Signals::listen().map_err(RuntimeError::from)?;
     let look = choose_look(settings, &env);
-    let mut app = App::new(screen.size()).with_severity_filter(settings.least_severity()).with_trace_pages(trace_pages);
+    let mut app = App::new(screen.size())
+        .with_severity_filter(settings.least_severity())
+        .with_keys(keys)
+        .with_trace_pages(trace_pages);
     screen.draw(&app, look, now()).map_err(RuntimeError::from)?;
     let mut wires = match start() {
         Ok(wires) => wires,

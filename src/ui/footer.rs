@@ -4,7 +4,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use crate::app::acts::{ActsPage, FormOf};
-use crate::app::keymap::{Action, Binding, PANES, TABLE};
+use crate::app::keymap::{Action, Binding, PANES};
 use crate::app::layout::Area;
 use crate::app::level::LevelQuestion;
 use crate::app::{App, LevelCursor, LineInput, wording, wrap};
@@ -127,7 +127,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
         _ => true,
     };
     let rows = || {
-        let here = TABLE.iter().filter(|row| row.applies(place)).filter(useful);
+        let here = app.keys().rows().iter().filter(|row| row.applies(place)).filter(useful);
         here.filter_map(|row| row.footer.map(|word| (row, word)))
     };
     let words: Vec<(String, &str, bool)> = rows()

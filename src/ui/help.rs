@@ -16,7 +16,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area, now: Ti
     x = pen.put_start(x, screen.y, right.saturating_sub(x), "type to search: ", quiet);
     footer::input(pen, &view.query, x, screen.y, right.saturating_sub(x));
     let layout = help::Columns::of((screen.width, screen.height));
-    let lines = help::lines(view.place, view.query.text());
+    let lines = help::lines(app.keys(), view.place, view.query.text());
     let more = if layout.last_offset(lines.len()) > 0 { "↑↓ more" } else { "" };
     pen.rule(screen.line(1), "", quiet, more, quiet);
     if lines.is_empty() {
@@ -36,7 +36,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &HelpView, screen: Area, now: Ti
             help::Line::Row(row) => {
                 let end = pen.put(x + 1, y, room.saturating_sub(1), &row.keys, Style::new());
                 let text = (x + 13).max(end + 1);
-                pen.put_start(text, y, (x + room).saturating_sub(text), row.text, quiet);
+                pen.put_start(text, y, (x + room).saturating_sub(text), &row.text, quiet);
             }
         }
     }

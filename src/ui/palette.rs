@@ -20,7 +20,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, view: &PaletteView, screen: Area, now:
     let x = pen.put(screen.x + 1, screen.y, screen.width.saturating_sub(2), &title, pen.theme.title(true)) + 2;
     let x = pen.put(x, screen.y, right.saturating_sub(x), ": ", pen.theme.heading());
     footer::input(pen, &view.query, x, screen.y, right.saturating_sub(x));
-    let entries = palette::entries(view.place, view.query.text());
+    let entries = palette::entries(app.keys(), view.place, view.query.text());
     let room = palette::room((screen.width, screen.height));
     let offset = view.offset.min(entries.len().saturating_sub(room));
     let more = if entries.len() > room { "↑↓ more" } else { "" };

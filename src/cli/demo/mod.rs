@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 
 use super::flags::Flags;
 use super::{Failure, output, watch};
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::demo::{self, DemoArgs, DemoError};
 use crate::runtime::{Exit, Signal, Signals};
 
@@ -38,18 +38,19 @@ pub fn demo(arguments: &DemoArgs, flags: &Flags) -> Result<ExitCode, Failure> {
     let temporary =
         if setup.loaded.config.store.dir.as_os_str().is_empty() { Some(TemporaryStore::create()?) } else { None };
     let dir = temporary.as_ref().map_or(setup.store_dir, |store| store.0.clone());
-    threads.run(play(arguments, setup.loaded.config, &dir))
+    threads.run(play(arguments, setup.loaded, &dir))
 }
 
 /// The endpoints and the program against them.
-async fn play(arguments: &DemoArgs, mut config: Config, store_dir: &Path) -> Result<ExitCode, Failure> {
+async fn play(arguments: &DemoArgs, mut loaded: Loaded, store_dir: &Path) -> Result<ExitCode, Failure> {
+    let config = &mut loaded.config;
     let served = demo::serve(arguments.serve_options()).await.map_err(told)?;
     config.jaeger.url.clone_from(&served.jaeger_url);
     config.jaeger.ui_url.clear();
     config.prometheus.url.clone_from(&served.prometheus_url);
     config.ollama.url.clone_from(&served.ollama_url);
     (config.jaeger.enabled, config.prometheus.enabled, config.ollama.enabled) = (true, true, true);
-    let done = watch::full_screen(&config, store_dir).await;
+    let done = watch::full_screen(&loaded, store_dir).await;
     served.shutdown().await;
     done
 }
