@@ -211,6 +211,24 @@ fn mistakes_in_variables_and_flags_are_told_with_their_names() {
 }
 
 #[test]
+fn keys_of_ones_own_are_listed_with_their_place_and_refused_where_they_clash() {
+    let home = TempDir::new().unwrap();
+    let listed = spanwatch(home.path(), &["config", "keys"], &[("SPANWATCH_KEYS__ACKNOWLEDGE", "A")]);
+    let said = text(&listed.stdout);
+    let line = said.lines().find(|line| line.starts_with("acknowledge ")).unwrap();
+    assert!(line.contains(" A ") && line.ends_with("(SPANWATCH_KEYS__ACKNOWLEDGE)"), "{line}");
+    for (name, key, phrases) in [
+        ("ACKNOWLEDGE", "s", ["keys.acknowledge = \"s\"", "s is silence (silence what matches) at Alerts"]),
+        ("ACKNOWLEGE", "A", ["unknown key keys.acknowlege", "did you mean acknowledge?"]),
+        ("ACKNOWLEDGE", "hyper-a", ["keys.acknowledge = hyper-a", "a key such as \"K\""]),
+    ] {
+        let refused = spanwatch(home.path(), &["config", "check"], &[(&format!("SPANWATCH_KEYS__{name}"), key)]);
+        let said = text(&refused.stderr);
+        assert!(refused.status.code() == Some(1) && phrases.iter().all(|phrase| said.contains(phrase)), "{said}");
+    }
+}
+
+#[test]
 fn a_reader_that_has_read_enough_is_no_failure() {
     let home = TempDir::new().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_spanwatch"))

@@ -387,12 +387,13 @@ impl App {
         self.arrange(now);
     }
 
-    fn no_span(&self) -> &'static str {
+    pub(super) fn no_span(&self) -> String {
         match &self.view.alerts.selected {
             Some(selected) if selected.incident().is_some() => {
-                "No slow span of it was recorded; w shows its arithmetic."
+                let why = self.keys.key_of(Action::Explain);
+                format!("No slow span of it was recorded; {why} shows its arithmetic.")
             }
-            _ => "Nothing is selected.",
+            _ => "Nothing is selected.".to_owned(),
         }
     }
 

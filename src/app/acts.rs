@@ -330,7 +330,8 @@ impl App {
         let last = acts.last.as_ref().map(|act| act.id);
         let told = match &self.view.act_asked {
             Some(ActAsked::New(before)) if last > *before => {
-                acts.last.as_ref().map(|act| format!("Done: {}; u undoes it.", did(act)))
+                let undo = self.keys.key_of(Action::Undo);
+                acts.last.as_ref().map(|act| format!("Done: {}; {undo} undoes it.", did(act)))
             }
             Some(ActAsked::Undo(act)) if last != Some(*act) => undone.map(|did| format!("Undone: {did}.")),
             _ => None,

@@ -3,6 +3,7 @@
 
 use super::App;
 use super::acts;
+use super::keymap::Action;
 use super::level;
 use super::wording;
 use super::wrap::wrap;
@@ -88,7 +89,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
         }
     }
     if let Some(analysis) = app.shown_analysis() {
-        run(&mut page, analysis, now);
+        run(&mut page, analysis, &app.keys().key_of(Action::Analyse), now);
         return page.lines;
     }
     match app.selected_anomaly() {
@@ -121,10 +122,12 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
         }
         None if app.alerts.selected_incident(&app.view.alerts).is_some() => {
             page.gap();
-            page.add(Tone::Quiet, "No slow span of it was recorded; w shows its arithmetic.", 0);
+            page.add(Tone::Quiet, &app.no_span(), 0);
         }
         None if app.alerts.is_known() => {
-            page.add(Tone::Quiet, "Nothing is selected. Select a row and press a to have it explained.", 0);
+            let analyse = app.keys().key_of(Action::Analyse);
+            let what_to_do = format!("Nothing is selected. Select a row and press {analyse} to have it explained.");
+            page.add(Tone::Quiet, &what_to_do, 0);
         }
         None => page.add(Tone::Quiet, "Waiting for the first poll.", 0),
     }
@@ -232,7 +235,7 @@ fn facts(anomaly: &Anomaly) -> Vec<String> {
     facts
 }
 
-fn run(page: &mut Page, analysis: &Analysis, now: Timestamp) {
+fn run(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
     headline(page, &analysis.anomaly);
     page.gap();
     page.add(Tone::Heading, "FACTS, computed, no model", 0);
@@ -265,7 +268,7 @@ fn run(page: &mut Page, analysis: &Analysis, now: Timestamp) {
             page.gap();
         }
     }
-    ending(page, analysis, now);
+    ending(page, analysis, again, now);
 }
 
 fn metrics(page: &mut Page, analysis: &Analysis) {
@@ -310,7 +313,7 @@ fn range(low: &str, high: &str) -> String {
     if of_low == of_high { format!("{number} to {high}") } else { format!("{low} to {high}") }
 }
 
-fn ending(page: &mut Page, analysis: &Analysis, now: Timestamp) {
+fn ending(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
     match &analysis.state {
         AnalysisState::Gathering => page.add(Tone::Quiet, "Fetching the trace and the metrics.", 0),
         AnalysisState::Waiting { loading: true } => {
@@ -333,7 +336,7 @@ fn ending(page: &mut Page, analysis: &Analysis, now: Timestamp) {
                 page.add(Tone::Quiet, &parts.join("; "), 0);
             }
         }
-        AnalysisState::Cancelled => page.add(Tone::Quiet, "Cancelled; a starts again.", 0),
+        AnalysisState::Cancelled => page.add(Tone::Quiet, &format!("Cancelled; {again} starts again."), 0),
         AnalysisState::Failed(why) => page.add(Tone::Trouble, why, 0),
     }
     if analysis.receipt.as_ref().is_some_and(|receipt| receipt.truncated_by_server) {

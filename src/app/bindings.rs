@@ -223,6 +223,13 @@ impl KeyMap {
         keys.join(" ")
     }
 
+    /// The first key of an action, as a sentence names it.
+    #[must_use]
+    pub fn key_of(&self, action: Action) -> String {
+        let row = self.rows.iter().find(|row| row.setting() == action);
+        row.map(Binding::short_label).unwrap_or_default()
+    }
+
     /// What `key` does at `place`.
     #[must_use]
     pub fn action(&self, place: Place, key: Key) -> Option<Action> {

@@ -168,6 +168,16 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_ones_own_are_shown_with_the_place_where_they_were_written() {
+        let (map, _) = KeyMap::new(&toml::from_str("acknowledge = \"A\"").unwrap());
+        let map = map.with_origins(|name| (name == "acknowledge").then(|| "config.toml:41".to_owned()));
+        let here = rows(&map, Place::Alerts, "");
+        let shown = |group| here.iter().find(|row| row.group == group && row.keys == "A").map(|row| &*row.text);
+        assert_eq!((shown("HERE"), shown("YOUR KEYS")), (Some("acknowledge, with an end"), Some("config.toml:41")));
+        assert!(!here.iter().any(|row| row.keys == "x"));
+    }
+
+    #[test]
     fn typing_searches_keys_and_descriptions() {
         assert!(rows(&KeyMap::default(), Place::Alerts, "recalc").iter().all(|row| row.text.contains("recalc")));
         assert_eq!(rows(&KeyMap::default(), Place::Alerts, "recalc").len(), 2);

@@ -1,6 +1,7 @@
 //! New levels: what accepting one does, or undoing one, said before it is done.
 
 use super::analysis::{Page, TextLine, Tone};
+use super::keymap::Action;
 use super::{App, Effect, RowId, wording};
 use crate::domain::{AcceptedLevel, Alert, AlertId, Durations, IncidentId, LevelId, LevelShift, ShiftedKey, Timestamp};
 use crate::messages::{CommandKind, IncidentView, LevelView};
@@ -138,15 +139,20 @@ impl App {
 /// `New level  order-matcher order.match` and what the keys do.
 #[must_use]
 pub fn title(app: &App, cursor: &LevelCursor) -> (String, String) {
+    let confirm = app.keys().key_of(Action::ConfirmLevel);
     match &cursor.question {
         LevelQuestion::Accept { incident, .. } => {
-            ("Accept as the new normal".to_owned(), format!("incident {}, y accepts, esc leaves", incident.0))
+            ("Accept as the new normal".to_owned(), format!("incident {}, {confirm} accepts, esc leaves", incident.0))
         }
         LevelQuestion::Undo(view) => {
             let levels = app.levels();
             let at = levels.iter().position(|other| other.level.id == view.level.id).map_or(1, |at| at + 1);
-            let which = if levels.len() > 1 { format!("{at} of {}, ! next, ", levels.len()) } else { String::new() };
-            ("Undo a new level".to_owned(), format!("{which}y undoes, esc leaves"))
+            let which = if levels.len() > 1 {
+                format!("{at} of {}, {} next, ", levels.len(), app.keys().key_of(Action::NextLevel))
+            } else {
+                String::new()
+            };
+            ("Undo a new level".to_owned(), format!("{which}{confirm} undoes, esc leaves"))
         }
     }
 }

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 use super::pen::Pen;
 use super::{analysis, footer};
 use crate::app::acts::{self, ActRow, ActsLayout, ActsPage};
+use crate::app::keymap::Action;
 use crate::app::layout::Area;
 use crate::app::{ActForm, ActsCursor, App, why, wording};
 use crate::domain::{Deed, Timestamp};
@@ -226,7 +227,7 @@ fn detail(pen: &mut Pen<'_>, app: &App, row: &ActRow, area: Area, now: Timestamp
 
 fn ending(pen: &mut Pen<'_>, app: &App, view: &HeldView, screen: Area, now: Timestamp) {
     let title = if matches!(view.act.deed, Deed::Silenced(_)) { "End the silence" } else { "End the ack" };
-    head(pen, screen, title, "y ends it, esc leaves");
+    head(pen, screen, title, &format!("{} ends it, esc leaves", app.keys().key_of(Action::ConfirmEnd)));
     pen.rule(screen.line(1), "", pen.theme.quiet(), "", pen.theme.quiet());
     let (width, height) = why::room((screen.width, screen.height));
     let body = screen.below(2).top(u16::try_from(height).unwrap_or(u16::MAX));

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use super::{charts, glyphs};
+use crate::app::keymap::Action;
 use crate::app::layout::{Area, Pane, PaneArea};
 use crate::app::{App, wording, wrap};
 use crate::domain::{AlertKind, Level, Micros, NearMiss, Severity, Subject, Timestamp};
@@ -343,10 +344,11 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
             ];
             lines.extend(largest.iter().take(6).map(changed_cell));
             lines.extend(rejudged(alerts));
+            let key = |action| app.keys().key_of(action);
             lines.push(PanelLine::plain(match how {
-                RecalculationKind::Applied => "u takes it back",
-                RecalculationKind::Rehearsed => "r applies it",
-                RecalculationKind::TakenBack => "u applies it again",
+                RecalculationKind::Applied => format!("{} takes it back", key(Action::Undo)),
+                RecalculationKind::Rehearsed => format!("{} applies it", key(Action::Recalculate)),
+                RecalculationKind::TakenBack => format!("{} applies it again", key(Action::Undo)),
             }));
             lines
         }
