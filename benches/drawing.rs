@@ -9,12 +9,12 @@ use fixture::Stage;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use spanwatch::app::App;
-use spanwatch::ui::{self, Look};
+use spanwatch::ui::{self, Look, ThemeName};
 
 const SIZE: (u16, u16) = (120, 40);
 
 fn drawing(criterion: &mut Criterion) {
-    let look = Look { color: true, unicode: true };
+    let look = Look { color: true, unicode: true, theme: ThemeName::Terminal };
     for (name, stage) in [
         ("an incident", Stage::incident(SIZE)),
         ("a trace", Stage::tracing(SIZE)),

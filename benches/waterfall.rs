@@ -30,7 +30,7 @@ use spanwatch::domain::{EventsBySpan, Micros, SpanId, TimeWindow, Timestamp, Tra
 use spanwatch::engine::{Engine, Input, Output};
 use spanwatch::messages::{TraceView, UpdateBody};
 use spanwatch::sources::jaeger::{Jaeger, Settings};
-use spanwatch::ui::{self, Look};
+use spanwatch::ui::{self, Look, ThemeName};
 
 const SPANS: usize = 50_000;
 const SIZE: (u16, u16) = (120, 40);
@@ -110,7 +110,7 @@ impl Screen {
     }
 
     fn draw(&mut self, stage: &Stage) {
-        let look = Look { color: true, unicode: true };
+        let look = Look { color: true, unicode: true, theme: ThemeName::Terminal };
         self.0.draw(|frame| ui::draw(frame, &stage.app, look, stage.now)).expect("memory takes every cell");
     }
 }

@@ -20,9 +20,9 @@ use spanwatch::app::{App, Clip};
 use spanwatch::domain::Timestamp;
 use spanwatch::messages::{ActCommand, Command, CommandKind, Update, UpdateBody};
 use spanwatch::runtime::{Exit, Screen, Signal, Wires, run};
-use spanwatch::ui::{self, Look};
+use spanwatch::ui::{self, Look, ThemeName};
 
-const LOOK: Look = Look { color: false, unicode: true };
+const LOOK: Look = Look { color: false, unicode: true, theme: ThemeName::Terminal };
 const SIZE: (u16, u16) = (120, 40);
 
 /// What happened on the screen, in order.
@@ -103,7 +103,7 @@ impl Script {
     fn new() -> Self {
         let (commands, orders) = mpsc::unbounded_channel();
         let (updates, reader) = mpsc::channel(64);
-        let wires = Wires { commands, updates: reader, ended: Some(Box::pin(std::future::pending())) };
+        let wires = Wires { commands, updates: reader, ended: Some(Box::pin(std::future::pending())), keeper: None };
         Self { screen: TestScreen::new(), wires, commands: orders, updates }
     }
 

@@ -17,7 +17,7 @@ use spanwatch::messages::{
     AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, SourceState, TraceState,
     TraceView, UpdateBody,
 };
-use spanwatch::ui::Look;
+use spanwatch::ui::{Look, ThemeName};
 
 const WIDE: (u16, u16) = (120, 40);
 const NARROW: (u16, u16) = (80, 24);
@@ -770,7 +770,7 @@ proptest! {
         unicode in any::<bool>(),
     ) {
         let mut stage = Stage::incident(WIDE);
-        let look = Look { color, unicode };
+        let look = Look { color, unicode, theme: ThemeName::Terminal };
         for step in steps {
             match step {
                 Step::Press(key) => drop(stage.press(key)),

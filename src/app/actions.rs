@@ -116,8 +116,9 @@ impl App {
                 self.arrange(now);
             }
             Action::StartFilter => {
+                let line = LineInput::new(&self.filter_to_type());
                 self.view.typing = Some(Typing {
-                    line: LineInput::new(&self.view.filter_text),
+                    line,
                     before: (self.view.filter_text.clone(), self.view.filter.clone()),
                     error: None,
                 });

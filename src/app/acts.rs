@@ -108,6 +108,12 @@ impl Field {
     fn new(name: &'static str, text: &str) -> Self {
         Self { name, line: LineInput::new(text), fresh: !text.is_empty() }
     }
+
+    /// Puts text there that a person typed, which is no proposal.
+    pub(super) fn fill(&mut self, text: &str) {
+        self.line = LineInput::new(text);
+        self.fresh = false;
+    }
 }
 
 impl ActForm {
@@ -193,8 +199,8 @@ impl App {
         let (incident, alert) = (view.incident.id, alert.map(|alert| alert.id));
         let what = FormOf::Acknowledgement { incident, alert, severity, title };
         let until = if self.is_night(now) { "worse" } else { "recovered" };
-        self.view.act_form =
-            Some(ActForm { what, fields: vec![Field::new(UNTIL, until), Field::new(REASON, "")], at: 0, error: None });
+        let fields = vec![Field::new(UNTIL, until), Field::new(REASON, "")];
+        self.open_form(ActForm { what, fields, at: 0, error: None });
     }
 
     fn is_night(&self, now: Timestamp) -> bool {
@@ -208,7 +214,7 @@ impl App {
             return;
         }
         let matcher = if self.view.acts.is_some() { String::new() } else { self.proposed_matcher() };
-        self.view.act_form = Some(ActForm {
+        self.open_form(ActForm {
             what: FormOf::Silence,
             fields: vec![Field::new(MATCHER, &matcher), Field::new(UNTIL, "resolved"), Field::new(REASON, "")],
             at: 0,

@@ -1,6 +1,8 @@
 //! Which part of the screen is where: a function of its size and of the focused pane alone, never of configuration, so
 //! that a split of the terminal does the right thing.
 
+use serde::{Deserialize, Serialize};
+
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Area {
@@ -10,7 +12,8 @@ pub struct Area {
     pub height: u16,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pane {
     Services,
     #[default]

@@ -12,6 +12,7 @@ pub mod freshness;
 pub mod help;
 pub mod incident;
 mod input;
+mod kept;
 mod key;
 pub mod keymap;
 pub mod layout;
@@ -39,6 +40,7 @@ pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
 pub use input::LineInput;
+pub use kept::{Draft, Kept};
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
 pub use page::{Page, Pages};
@@ -129,6 +131,13 @@ pub struct View {
     baseline_asked: Option<SpanKey>,
 }
 
+impl Typing {
+    /// The filter that was set before.
+    fn before(&self) -> &String {
+        &self.before.0
+    }
+}
+
 /// The filter while it is typed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Typing {
@@ -183,6 +192,8 @@ pub struct App {
     pub(crate) lost: Option<String>,
     frozen: Option<Frozen>,
     keys: KeyMap,
+    /// What was being typed when the last sitting ended.
+    draft: Option<Draft>,
     /// Where Jaeger's UI shows traces, without a slash at its end.
     trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.

@@ -1125,3 +1125,43 @@ fn what_is_held_back_does_not_wait_behind_a_frozen_screen() {
     bench.tell(UpdateBody::Incidents(two_incidents()));
     assert_eq!(badge(&bench).as_deref(), Some("FROZEN now, 2 new alerts wait, S1 among them"), "it came back");
 }
+
+#[test]
+fn the_next_sitting_starts_where_the_last_one_ended() {
+    let mut bench = Bench::with(three());
+    bench.keys("5/svc:order*");
+    bench.code(KeyCode::Enter);
+    bench.code(KeyCode::BackTab);
+    let kept = bench.app.kept();
+    let kept: Kept = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+    let mut next = Bench::new();
+    next.app.restore(kept.clone(), NOW);
+    assert_eq!((next.app.kept(), next.app.view.focus), (kept, bench.app.view.focus));
+    assert_eq!(next.app.view.severity, Some(Severity::Sev5));
+    let told = next.app.view.message.as_ref().unwrap();
+    assert!(told.text.contains("svc:order*; esc clears it"), "what hides alerts is said: {}", told.text);
+}
+
+#[test]
+fn what_was_being_typed_when_the_terminal_went_away_is_there_when_it_is_opened_again() {
+    let mut bench = Bench::with(three());
+    bench.keys("s");
+    bench.keys("sev<=3");
+    let mut next = Bench::with(three());
+    next.app.restore(bench.app.kept(), NOW);
+    assert!(next.app.view.message.as_ref().unwrap().text.contains("A silence was being typed; s goes on"));
+    assert_eq!(next.app.kept(), bench.app.kept(), "a sitting in which nobody asked for it passes it on");
+    next.keys("s");
+    let line = |app: &App| app.view.act_form.as_ref().unwrap().fields[0].line.text().to_owned();
+    assert_eq!(line(&next.app), line(&bench.app));
+    next.code(KeyCode::Esc);
+    assert_eq!(next.app.kept().draft, None, "what was given up is not offered again");
+
+    let mut typing = Bench::with(three());
+    typing.keys("/svc:pay");
+    let mut after = Bench::with(three());
+    after.app.restore(typing.app.kept(), NOW);
+    assert!(after.app.view.filter.is_empty(), "it was not yet kept");
+    after.keys("/");
+    assert_eq!(after.app.view.typing.as_ref().unwrap().line.text(), "svc:pay");
+}

@@ -1,20 +1,28 @@
 //! `spanwatch`: the monitor in full screen.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::flags::Setup;
 use super::{Failure, Flags, output};
-use crate::config::{Config, Loaded, own_directory};
+use crate::config::{Config, Loaded, Places, own_directory};
 use crate::llm::ollama::Ollama;
 use crate::monitor::{self, Parts, Rules};
-use crate::runtime::{self, Wires};
+use crate::runtime::{self, Wanted, Wires};
 use crate::sources::jaeger::Jaeger;
 use crate::sources::prometheus::Prometheus;
 
 pub fn watch(flags: &Flags) -> Result<ExitCode, Failure> {
     let Setup { loaded, store_dir, .. } = flags.setup()?;
-    threads()?.run(async { full_screen(&loaded, &store_dir).await })
+    threads()?.run(async { full_screen(&loaded, &store_dir, remembered()).await })
+}
+
+/// The file in which the screens remember where they were; there is none without a home.
+fn remembered() -> Option<PathBuf> {
+    let state = Places::of_user().ok()?.state;
+    // A home that cannot be written is no reason not to watch: it is told at the end, with the file.
+    _ = own_directory(&state);
+    Some(state.join("view.json"))
 }
 
 /// The tokio runtime. Leaving does not wait for what still runs on it: a request that hangs must not hold up the shell.
@@ -36,12 +44,13 @@ impl Threads {
 }
 
 /// Watches until the person leaves; then says the last lines on the normal screen.
-pub async fn full_screen(loaded: &Loaded, store_dir: &Path) -> Result<ExitCode, Failure> {
+pub async fn full_screen(loaded: &Loaded, store_dir: &Path, remembered: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let config = &loaded.config;
     own_directory(store_dir)?;
     let start = || parts(config, store_dir).map(|parts| wires(monitor::start(parts)));
     let trace_pages = config.jaeger.enabled.then(|| config.jaeger.trace_pages()).flatten();
-    let ending = runtime::full_screen(&config.ui, loaded.keys(), trace_pages, start).await?;
+    let wanted = Wanted { settings: &config.ui, keys: loaded.keys(), trace_pages, remembered };
+    let ending = runtime::full_screen(wanted, start).await?;
     for trouble in &ending.troubles {
         output::complain(trouble);
     }
@@ -83,5 +92,5 @@ fn wires(handle: monitor::Handle) -> Wires {
             }
         }
     };
-    Wires { commands, updates, ended: Some(Box::pin(ended)) }
+    Wires { commands, updates, ended: Some(Box::pin(ended)), keeper: None }
 }

@@ -161,6 +161,9 @@ pub async fn run<S: Screen>(
                 }
             }
         }
+        if let Some(keeper) = &mut wires.keeper {
+            keeper.keep(app.kept());
+        }
         let stale = shown.revision != Some(app.revision());
         if stale && screen.is_free() && shown.at + screen.rest() <= Instant::now() {
             shown.draw(app, screen, look, clock())?;

@@ -16,7 +16,7 @@ pub fn choose_look(settings: &Settings, env: Environment<'_>) -> Look {
         Choice::Always => false,
         Choice::Never => true,
     };
-    Look { color: wants_color(settings.color, env), unicode }
+    Look { color: wants_color(settings.color, env), unicode, theme: settings.theme }
 }
 
 fn wants_color(choice: Choice, env: Environment<'_>) -> bool {

@@ -6,6 +6,7 @@
 mod clipboard;
 mod clock;
 mod event_loop;
+mod keeper;
 mod keys;
 mod look;
 mod outlet;
@@ -17,10 +18,11 @@ mod tty;
 pub use clipboard::Clipboard;
 pub use clock::now;
 pub use event_loop::{Exit, run};
+pub use keeper::{Keeper, read as read_kept};
 pub use keys::{message_of, translate};
 pub use look::{Environment, choose_look};
 pub use screen::{Screen, TtyScreen};
-pub use session::{Ending, MonitorEnd, Wires, full_screen};
+pub use session::{Ending, MonitorEnd, Wanted, Wires, full_screen};
 pub use signals::{Signal, Signals};
 pub use tty::{NoTerminal, Tty, remember_panics_while_drawing};
 

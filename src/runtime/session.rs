@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crossterm::event::EventStream;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::{Clipboard, Exit, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, run, tty};
-use crate::app::{App, KeyMap};
+use super::{Clipboard, Exit, Keeper, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, read_kept, run, tty};
+use crate::app::{App, KeyMap, Msg};
 use crate::messages::{Command, CommandId, CommandKind, Update};
 use crate::ui;
 
@@ -26,6 +27,8 @@ pub struct Wires {
     pub updates: Receiver<Update>,
     /// Taken once it completed.
     pub ended: Option<MonitorEnd>,
+    /// Writes what the screens remember; `None` where nothing is to be remembered.
+    pub keeper: Option<Keeper>,
 }
 
 impl fmt::Debug for Wires {
@@ -40,7 +43,7 @@ impl Wires {
     /// # Errors
     /// One sentence when the monitor failed or took too long.
     pub async fn close(self) -> Result<(), String> {
-        let Self { commands, updates, ended } = self;
+        let Self { commands, updates, ended, .. } = self;
         _ = commands.send(Command { id: CommandId(u64::MAX), kind: CommandKind::Shutdown });
         drop((commands, updates));
         let Some(ended) = ended else { return Ok(()) };
@@ -68,25 +71,39 @@ impl Ending {
     }
 }
 
+/// What a sitting starts with.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    pub settings: &'a ui::Settings,
+    pub keys: KeyMap,
+    /// Where Jaeger's UI shows traces.
+    pub trace_pages: Option<String>,
+    /// The file in which the screens remember where they were, in a directory that is there.
+    pub remembered: Option<PathBuf>,
+}
+
 /// Runs the whole program in the terminal. `start` begins the monitor and must return soon; it is called once the first
 /// frame is on its way, because reading certificates alone takes longer than a frame may.
 ///
 /// # Errors
 /// Without a terminal, when `start` fails, or when the terminal breaks; the screen is restored in every case.
 pub async fn full_screen<E: From<RuntimeError>>(
-    settings: &ui::Settings,
-    keys: KeyMap,
-    trace_pages: Option<String>,
+    wanted: Wanted<'_>,
     start: impl FnOnce() -> Result<Wires, E>,
 ) -> Result<Ending, E> {
     let env = |name: &str| std::env::var(name).ok();
     let mut screen = TtyScreen::open(Clipboard::behind(&env))?;
     let signals = Signals::listen().map_err(RuntimeError::from)?;
-    let look = choose_look(settings, &env);
+    let look = choose_look(wanted.settings, &env);
     let mut app = App::new(screen.size())
-        .with_severity_filter(settings.least_severity())
-        .with_keys(keys)
-        .with_trace_pages(trace_pages);
+        .with_severity_filter(wanted.settings.least_severity())
+        .with_keys(wanted.keys)
+        .with_trace_pages(wanted.trace_pages);
+    match wanted.remembered.as_deref().map(read_kept) {
+        Some(Ok(Some(kept))) => app.restore(kept, now()),
+        Some(Err(told)) => _ = app.update(Msg::Told(told), now()),
+        Some(Ok(None)) | None => {}
+    }
     screen.draw(&app, look, now()).map_err(RuntimeError::from)?;
     let mut wires = match start() {
         Ok(wires) => wires,
@@ -95,14 +112,16 @@ pub async fn full_screen<E: From<RuntimeError>>(
             return Err(error);
         }
     };
+    wires.keeper = wanted.remembered.and_then(Keeper::of);
     let ended = run(&mut app, &mut screen, &mut wires, EventStream::new(), signals, look, now).await;
     screen.leave().await;
     drop(screen);
+    let not_kept = wires.keeper.take().and_then(Keeper::close);
     let closed = wires.close().await;
     // The person's work is safe before a terminal error is told.
     let exit = ended?;
     // The last lines tell what is, not what was looked at.
     app.thaw(now());
-    let troubles = closed.err().into_iter().chain(tty::remembered_panics()).collect();
+    let troubles = closed.err().into_iter().chain(not_kept).chain(tty::remembered_panics()).collect();
     Ok(Ending { exit, summary: app.summary(now()), troubles })
 }

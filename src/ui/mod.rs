@@ -24,7 +24,7 @@ mod trends;
 mod week;
 mod why;
 
-pub use settings::{Choice, Settings};
+pub use settings::{Choice, Settings, ThemeName};
 
 use ratatui::Frame;
 use ratatui::style::Style;
@@ -40,13 +40,14 @@ use theme::Theme;
 pub struct Look {
     pub color: bool,
     pub unicode: bool,
+    pub theme: ThemeName,
 }
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
     let area = frame.area();
     let size = (area.width, area.height);
-    let pen = &mut Pen::new(frame.buffer_mut(), look.unicode, Theme::new(look.color));
+    let pen = &mut Pen::new(frame.buffer_mut(), look.unicode, Theme::new(look.theme, look.color));
     let layout = Layout::of(size, app.view.focus);
     if layout.shape == Shape::Tiny {
         tiny(pen, app, layout.screen, now);

@@ -14,11 +14,26 @@ pub enum Choice {
     Never,
 }
 
+/// Which colours and weights mean what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThemeName {
+    /// The 16 colours of the terminal's own palette.
+    #[default]
+    Terminal,
+    TrueColor,
+    /// Bright colours and full weights: nothing is dimmed.
+    HighContrast,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Colours: `auto` looks at `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`; `always`; `never` uses bold and reverse alone.
     pub color: Choice,
+    /// `terminal` takes the 16 colours of your terminal, `true-color` colours of its own, `high-contrast` bright ones and
+    /// dims nothing. No theme sets the background.
+    pub theme: ThemeName,
     /// ASCII instead of line and block characters: `auto` looks at the locale, `always`, `never`.
     pub ascii: Choice,
     /// Alerts of this severity and worse are shown at the start: 1 to 5, 0 for all. Keys 0 to 5 change it.
@@ -27,7 +42,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { color: Choice::Auto, ascii: Choice::Auto, severity_filter: 3 }
+        Self { color: Choice::Auto, theme: ThemeName::Terminal, ascii: Choice::Auto, severity_filter: 3 }
     }
 }
 

@@ -8,13 +8,13 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use spanwatch::domain::text::is_plain;
-use spanwatch::ui::{self, Look};
+use spanwatch::ui::{self, Look, ThemeName};
 
 use super::fixture::Stage;
 
-pub const COLOR: Look = Look { color: true, unicode: true };
-pub const MONO: Look = Look { color: false, unicode: true };
-pub const ASCII: Look = Look { color: false, unicode: false };
+pub const COLOR: Look = Look { color: true, unicode: true, theme: ThemeName::Terminal };
+pub const MONO: Look = Look { color: false, unicode: true, theme: ThemeName::Terminal };
+pub const ASCII: Look = Look { color: false, unicode: false, theme: ThemeName::Terminal };
 
 /// Draws one frame. Whatever the state, nothing that a terminal would obey is in it.
 pub fn frame(stage: &Stage, size: (u16, u16), look: Look) -> Buffer {

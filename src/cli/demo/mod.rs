@@ -50,7 +50,7 @@ async fn play(arguments: &DemoArgs, mut loaded: Loaded, store_dir: &Path) -> Res
     config.prometheus.url.clone_from(&served.prometheus_url);
     config.ollama.url.clone_from(&served.ollama_url);
     (config.jaeger.enabled, config.prometheus.enabled, config.ollama.enabled) = (true, true, true);
-    let done = watch::full_screen(&loaded, store_dir).await;
+    let done = watch::full_screen(&loaded, store_dir, None).await;
     served.shutdown().await;
     done
 }

@@ -1,0 +1,123 @@
+//! What the screens remember from one sitting to the next: where one was, what was filtered, and what was being typed when
+//! the terminal went away.
+
+use serde::{Deserialize, Serialize};
+
+use super::acts::{ActForm, FormOf};
+use super::layout::Pane;
+use super::{App, Typing};
+use crate::domain::filter::Filter;
+use crate::domain::{AlertId, IncidentId, Severity, Timestamp, text};
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    pub pane: Pane,
+    /// This severity and worse are shown, 1 to 5; 0 for all; the configuration decides where none is kept.
+    pub severity: Option<u8>,
+    pub filter: String,
+    /// Begun and neither sent nor given up.
+    pub draft: Option<Draft>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Draft {
+    Filter(String),
+    Acknowledgement { incident: IncidentId, alert: Option<AlertId>, fields: Vec<String> },
+    Silence { fields: Vec<String> },
+}
+
+impl Draft {
+    fn of_form(form: &ActForm) -> Self {
+        let fields = form.fields.iter().map(|field| field.line.text().to_owned()).collect();
+        match &form.what {
+            FormOf::Acknowledgement { incident, alert, .. } => {
+                Self::Acknowledgement { incident: *incident, alert: *alert, fields }
+            }
+            FormOf::Silence => Self::Silence { fields },
+        }
+    }
+
+    /// The fields, if it is the draft of this form.
+    fn fields_for(&self, form: &ActForm) -> Option<&[String]> {
+        match (self, &form.what) {
+            (
+                Self::Acknowledgement { incident, alert, fields },
+                FormOf::Acknowledgement { incident: of_form, alert: of_alert, .. },
+            ) if (incident, alert) == (of_form, of_alert) => Some(fields),
+            (Self::Silence { fields }, FormOf::Silence) => Some(fields),
+            _ => None,
+        }
+    }
+}
+
+impl App {
+    /// What is to be remembered now.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let typed = self.view.typing.as_ref();
+        let draft = match (&self.view.act_form, typed) {
+            (Some(form), _) => Some(Draft::of_form(form)),
+            (None, Some(typing)) => Some(Draft::Filter(typing.line.text().to_owned())),
+            (None, None) => self.draft.clone(),
+        };
+        Kept {
+            pane: self.view.focus,
+            severity: Some(self.view.severity.map_or(0, Severity::number)),
+            // One that is being typed may not be meant yet.
+            filter: typed.map_or(&self.view.filter_text, Typing::before).clone(),
+            draft,
+        }
+    }
+
+    /// Starts where the last sitting ended. Says so where it hides or holds something.
+    pub fn restore(&mut self, kept: Kept, now: Timestamp) {
+        let filter_text = text::clean(&kept.filter).into_owned();
+        self.view.focus = kept.pane;
+        self.view.led_by_services = kept.pane == Pane::Services;
+        if let Some(number) = kept.severity {
+            self.view.severity = Severity::from_number(number);
+        }
+        let mut told = Vec::new();
+        if let Ok(filter) = Filter::parse(&filter_text)
+            && !filter.is_empty()
+        {
+            told.push(format!("The filter of last time is set: {filter_text}; esc clears it."));
+            (self.view.filter, self.view.filter_text) = (filter, filter_text);
+        }
+        self.draft = kept.draft;
+        told.extend(self.draft.as_ref().map(|draft| {
+            let (what, action) = match draft {
+                Draft::Filter(_) => ("A filter".to_owned(), super::keymap::Action::StartFilter),
+                Draft::Silence { .. } => ("A silence".to_owned(), super::keymap::Action::Silence),
+                Draft::Acknowledgement { incident, .. } => {
+                    (format!("An acknowledgement of incident {}", incident.0), super::keymap::Action::Acknowledge)
+                }
+            };
+            format!("{what} was being typed; {} goes on with it.", self.keys.key_of(action))
+        }));
+        if !told.is_empty() {
+            self.say(told.join(" "), false, now);
+        }
+    }
+
+    /// Opens a form; if it was being typed before, with what was typed.
+    pub(super) fn open_form(&mut self, mut form: ActForm) {
+        if let Some(fields) = self.draft.as_ref().and_then(|draft| draft.fields_for(&form)) {
+            for (field, text) in form.fields.iter_mut().zip(fields) {
+                field.fill(text);
+            }
+            self.draft = None;
+        }
+        self.view.act_form = Some(form);
+    }
+
+    /// What is in the line when a filter begins to be typed.
+    pub(super) fn filter_to_type(&mut self) -> String {
+        match self.draft.take_if(|draft| matches!(draft, Draft::Filter(_))) {
+            Some(Draft::Filter(text)) => text,
+            _ => self.view.filter_text.clone(),
+        }
+    }
+}
