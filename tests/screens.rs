@@ -388,7 +388,7 @@ fn copied() {
             .with_trace_pages(Some("https://observability.prod-eu.example.com/monitoring/jaeger".to_owned()));
         stage.keys("y");
         check(&stage, COLOR, &name("-incident"));
-        stage.code(KeyCode::Enter);
+        stage.keys("T");
         stage.keys("o");
         check(&stage, COLOR, &name("-link"));
         check(&stage, ASCII, &name("-link-ascii"));

@@ -36,6 +36,8 @@ pub enum Place {
     EndAct,
     /// An acknowledgement or a silence is being typed.
     ActForm,
+    /// A note is being written.
+    Note,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -55,7 +57,13 @@ pub enum Action {
     Last,
     Unfold,
     Fold,
+    OpenSelected,
     OpenTrace,
+    NextPart,
+    PreviousPart,
+    WriteNote,
+    SaveNote,
+    LeaveNote,
     ShowAlertsOfService,
     NextSlow,
     PreviousSlow,
@@ -128,7 +136,7 @@ pub struct Binding {
 }
 
 use Place::{
-    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Incident, Level, Map,
+    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Incident, Level, Map, Note,
     Palette, Service, Services, Span, Trace, Trends, Week, Why,
 };
 
@@ -138,8 +146,10 @@ const LISTS: &[Place] = &[
 ];
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
-const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
-const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
+/// The panes, and the page of what is selected in them.
+const MATTERS: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident];
+const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Acts];
+const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
     Level, Acts, EndAct,
@@ -151,7 +161,7 @@ const SCREENS: &[Place] = &[
 ];
 const EVERYWHERE: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
-    Level, Acts, EndAct, ActForm, Filter, Help, Palette,
+    Level, Acts, EndAct, ActForm, Note, Filter, Help, Palette,
 ];
 /// Where typing does not make text.
 const NO_TEXT: &[Place] = &[
@@ -167,6 +177,8 @@ const fn k(code: KeyCode) -> Key {
     Key::plain(code)
 }
 
+const ALT_ENTER: Key = Key { alt: true, ..Key::plain(KeyCode::Enter) };
+
 const fn row(
     keys: &'static [Key],
     action: Action,
@@ -181,13 +193,16 @@ const fn row(
 pub const TABLE: &[Binding] = &[
     row(
         &[k(KeyCode::Enter)],
-        Action::OpenTrace,
+        Action::OpenSelected,
         &[Alerts, Baseline, Analysis],
-        "trace of the slow span",
-        Some("trace"),
+        "all of it, or its trace",
+        Some("open"),
     ),
+    row(&[k(KeyCode::Tab)], Action::NextPart, &[Incident], "next part of the page", Some("part")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Incident], "previous part", None),
+    row(&[c('T')], Action::OpenTrace, &[Alerts, Baseline, Analysis, Incident], "trace of the slow span", Some("trace")),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
-    row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
+    row(&[c('!')], Action::AskAboutLevel, MATTERS, "accept or undo a level", Some("level")),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
@@ -216,7 +231,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
-    row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
+    row(&[c('w')], Action::Explain, MATTERS, "why an alert, or why none", Some("why")),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
     row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
@@ -224,13 +239,22 @@ pub const TABLE: &[Binding] = &[
     row(&[c('d')], Action::AskToEnd, &[Acts], "end the ack or silence", Some("end it")),
     row(&[c('y')], Action::ConfirmEnd, &[EndAct], "end it", Some("end it")),
     row(&[k(KeyCode::Tab)], Action::OtherActs, &[Acts], "acks, or the noise ledger", Some("other page")),
-    row(&[c('x')], Action::Acknowledge, &[Alerts, Baseline, Analysis], "acknowledge, with an end", Some("ack")),
+    row(
+        &[c('x')],
+        Action::Acknowledge,
+        &[Alerts, Baseline, Analysis, Incident],
+        "acknowledge, with an end",
+        Some("ack"),
+    ),
     row(&[c('s')], Action::Silence, ACTING, "silence what matches", Some("silence")),
-    row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
-    row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
-    row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
+    row(&[c('n')], Action::WriteNote, &[Alerts, Incident], "write a note on it", Some("note")),
+    row(&[Key::ctrl('s'), ALT_ENTER], Action::SaveNote, &[Note], "save the note", Some("save")),
+    row(&[k(KeyCode::Esc)], Action::LeaveNote, &[Note], "leave it, unsaved", Some("leave it")),
+    row(&[c('+')], Action::RateUseful, &[Alerts, Incident], "rate: woken rightly", None),
+    row(&[c('-')], Action::RateNoise, &[Alerts, Incident], "rate: noise", None),
+    row(&[c('X')], Action::OpenActs, MATTERS, "acks, silences, noise", Some("acks")),
     row(&[c('X')], Action::Back, &[Acts], "back one step", None),
-    row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis], "beside a normal trace", None),
+    row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis, Incident], "beside a normal trace", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
@@ -250,12 +274,13 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Incident], "copy all of it for a chat", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
     row(
         &[c('o')],
         Action::Link,
-        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes],
+        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident],
         "Jaeger link, and copy it",
         Some("link"),
     ),
@@ -310,6 +335,7 @@ impl Place {
         Self::Acts,
         Self::EndAct,
         Self::ActForm,
+        Self::Note,
         Self::Filter,
         Self::Help,
         Self::Palette,
@@ -336,6 +362,7 @@ impl Place {
             Self::Acts => "Acks and silences",
             Self::EndAct => "Ending",
             Self::ActForm => "Ack or silence",
+            Self::Note => "Note",
             Self::Filter => "Filter",
             Self::Help => "Help",
             Self::Palette => "Palette",
@@ -345,7 +372,7 @@ impl Place {
     /// Whether keys that type a character type it there.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::ActForm | Self::Filter | Self::Help | Self::Palette)
+        matches!(self, Self::ActForm | Self::Note | Self::Filter | Self::Help | Self::Palette)
     }
 }
 
@@ -427,7 +454,10 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm)) {
+        for row in TABLE
+            .iter()
+            .filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm) || row.applies(Note))
+        {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE

@@ -123,7 +123,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
         Action::AskAboutLevel => question.is_some(),
         Action::Undo => undoable.is_some(),
         // The noise ledger has nothing to end.
-        Action::AskToEnd => app.view.acts.as_ref().is_some_and(|cursor| cursor.page == ActsPage::Held),
+        Action::AskToEnd => app.acts_cursor().is_some_and(|cursor| cursor.page == ActsPage::Held),
         _ => true,
     };
     let rows = || {
@@ -141,7 +141,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
                     _ => "acknowledge",
                 },
                 (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
-                (Action::ConfirmLevel, _) => match &app.view.level {
+                (Action::ConfirmLevel, _) => match app.level_cursor() {
                     Some(LevelCursor { question: LevelQuestion::Undo(_), .. }) => "undo it",
                     _ => "accept",
                 },
