@@ -685,7 +685,13 @@ pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Ve
     match form.until(now) {
         Ok(Until::Recovered) if silence => page.add(Tone::Plain, "Ends once nothing that it met is open.", 0),
         Ok(Until::Recovered) => page.add(Tone::Plain, "Calm until all of it is over.", 0),
-        Ok(Until::Worse) => page.add(Tone::Plain, "Ends once it is more severe than now.", 0),
+        Ok(Until::Worse) => {
+            let seen = match &form.what {
+                FormOf::Acknowledgement { seen, .. } => seen.to_string(),
+                FormOf::Silence => "now".to_owned(),
+            };
+            page.add(Tone::Plain, &format!("Ends once it is more severe than {seen}."), 0);
+        }
         Ok(Until::At(at)) => page.add(Tone::Plain, &format!("Ends {}.", wording::clock(at)), 0),
         Err(why) => page.add(Tone::Trouble, &why, 0),
     }

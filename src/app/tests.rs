@@ -1124,3 +1124,6 @@ fn what_is_held_back_does_not_wait_behind_a_frozen_screen() {
     bench.tell(UpdateBody::Incidents(two_incidents()));
     assert_eq!(badge(&bench).as_deref(), Some("FROZEN now, 2 new alerts wait, S1 among them"), "it came back");
 }
+
+#[path = "incident_tests.rs"]
+mod incident_page;
