@@ -522,6 +522,7 @@ fn incident_history() -> IncidentHistory {
             lasted: Micros(1),
             shared: 2,
             of: 5,
+            same_culprit: true,
             verdict: Some(Verdict::Useful),
             notes: vec![PastNote { by: "tom".into(), at: at(), text: "a\nb".into() }],
         }],

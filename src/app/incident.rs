@@ -211,7 +211,9 @@ impl App {
 
     /// The key whose baseline the page tells of.
     pub(super) fn key_on_page<'a>(&'a self, cursor: &'a IncidentCursor) -> Option<&'a SpanKey> {
-        match self.alert_at_hand().map(|alert| &alert.subject) {
+        let view = self.alerts.incident(cursor.incident)?;
+        let alone = view.alerts.iter().find(|alert| Some(alert.id) == cursor.selected);
+        match alone.or_else(|| leading(view)).map(|alert| &alert.subject) {
             Some(Subject::Key(key)) => Some(key),
             _ => self.anomaly_on_page(cursor).map(|anomaly| &anomaly.key),
         }
@@ -219,7 +221,7 @@ impl App {
 
     /// Asks for what the page is to tell, once per change.
     pub(super) fn follow_incident(&mut self, effects: &mut Vec<Effect>) {
-        let incident = self.incident_page().map(|cursor| cursor.incident);
+        let incident = self.view.pages.incident_read().map(|cursor| cursor.incident);
         if incident != self.view.incident_asked {
             effects.push(Effect::Send(CommandKind::ShowIncident { incident }));
             self.view.incident_asked = incident;
@@ -728,7 +730,7 @@ impl Sheet<'_> {
         }
         self.section("INCIDENTS LIKE IT, 30 days");
         if history.similar.is_empty() {
-            self.say("None: no earlier incident shares an alert with this one.");
+            self.say("None: no other incident shares an alert or the culprit with this one.");
         }
         for past in &history.similar {
             self.past(past);
@@ -738,9 +740,10 @@ impl Sheet<'_> {
     fn past(&mut self, past: &PastIncident) {
         let verdict = past.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
         let PastIncident { shared, of, severity, .. } = past;
+        let culprit = if past.same_culprit { "the same culprit, " } else { "" };
         let at = wording::clock(past.onset);
         self.say(&format!(
-            "{at} {severity} {}, incident {}, {shared} of {of} alerts the same{verdict}: {}",
+            "{at} {severity} {}, incident {}, {culprit}{shared} of {of} alerts the same{verdict}: {}",
             past.lasted,
             past.incident.0,
             wording::short_title(&past.title),

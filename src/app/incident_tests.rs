@@ -75,7 +75,7 @@ fn what_is_done_on_the_page_is_done_to_what_it_shows() {
     let ack = ActCommand::Acknowledge { incident, alert, seen, until, reason: String::new() };
     assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::Act(ack))]);
     bench.keys("s");
-    assert_eq!(bench.app.view.act_form.as_ref().unwrap().text("what"), "svc=order-matcher op=b kind:duration");
+    assert_eq!(bench.app.view.act_form.as_ref().unwrap().text("what"), "svc=order-matcher op=b kind:self-time");
     bench.code(KeyCode::Esc);
     assert_eq!(bench.app.place(), Place::Incident);
     assert_eq!(bench.app.alerts.selected_incident(&bench.app.view.alerts).unwrap().incident.id, IncidentId(2));
@@ -166,7 +166,7 @@ fn a_note_is_written_on_the_page_or_in_the_list_and_not_lost_when_it_is_left() {
     bench.tell(history(2, vec![done.clone()]));
     assert!(!text(&bench, Part::Why).contains("noted"), "another incident's history is not shown");
     bench.tell(history(1, vec![done]));
-    assert!(text(&bench, Part::Why).contains("mira noted: q\n      disk[2J\n      full\n"));
+    assert!(text(&bench, Part::Why).contains("mira noted: q\n    disk[2J\n    full\n"));
     let copied = copied(&bench.keys("y")).to_owned();
     for told in ["order-matcher (a) is slow", "WHY S1", "ONSET LADDER, 2 alerts", "mira noted: q", "BLAST RADIUS"] {
         assert!(copied.contains(told), "{told} in {copied}");
@@ -271,7 +271,7 @@ fn the_numbers_of_now_are_shown_only_of_what_the_page_is_about() {
     bench.tell(UpdateBody::Baseline(Box::new(baseline("a"))));
     let told = text(&bench, Part::Why);
     assert!(
-        told.contains("NOW   p99 2.20s of 574 calls in 5 min, normal 224ms (") && told.contains(": 9.8x"),
+        told.contains("NOW   p99 2.2s of 574 calls in 5 min, normal 224ms (") && told.contains(": 9.8x"),
         "{told}"
     );
 }

@@ -393,7 +393,7 @@ impl App {
     pub fn baseline_key(&self) -> Option<&SpanKey> {
         let of_alert = || self.alert_key();
         let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
-        match self.incident_page() {
+        match self.view.pages.incident_read() {
             Some(cursor) => self.key_on_page(cursor),
             None if self.view.led_by_services => of_service().or_else(of_alert),
             None => of_alert().or_else(of_service),
@@ -498,7 +498,7 @@ impl App {
                 if !self.topics.incidents_at.take(revision, revision) {
                     return false;
                 }
-                let reading = self.view.pages.incident_mut().map(|cursor| cursor.incident);
+                let reading = self.view.pages.incident_read().map(|cursor| cursor.incident);
                 let changed = self.alerts.take_incidents(incidents, reading);
                 self.arrange(now);
                 changed

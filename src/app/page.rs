@@ -81,6 +81,11 @@ impl Pages {
     }
 
     /// The same, also where the trace that was opened from it lies over it.
+    #[must_use]
+    pub fn incident_read(&self) -> Option<&IncidentCursor> {
+        self.incident(false)
+    }
+
     pub fn incident_mut(&mut self) -> Option<&mut IncidentCursor> {
         match self.stack.iter_mut().rev().find(|page| !page.is_about_what_is_under_it()) {
             Some(Page::Incident(cursor)) => Some(cursor),

@@ -110,16 +110,22 @@ impl Past {
         }
     }
 
-    /// Two incidents are alike in so far as the same was alerted in both.
+    /// Two incidents are alike in so far as the same was alerted in both; the same culprit counts as one more alert.
     fn similar(&self, incident: IncidentId, log: &ActLog) -> Vec<PastIncident> {
         let mut prints: BTreeMap<IncidentId, BTreeSet<Fingerprint>> = BTreeMap::new();
         for alert in self.alerts.values() {
             prints.entry(alert.incident).or_default().insert((alert.subject.clone(), alert.kind));
         }
         let Some(own) = prints.remove(&incident) else { return Vec::new() };
+        let culprit = |id: &IncidentId| {
+            let culprit = self.incidents.get(id)?.culprit()?;
+            Some((&culprit.service, &culprit.operation, &culprit.callee))
+        };
+        let blamed = culprit(&incident);
         let compare = |(id, other): (&IncidentId, &BTreeSet<Fingerprint>)| {
             let shared = own.intersection(other).count() as u32;
-            let past = self.incidents.get(id).filter(|_| shared > 0)?;
+            let same_culprit = blamed.is_some() && culprit(id) == blamed;
+            let past = self.incidents.get(id).filter(|_| shared > 0 || same_culprit)?;
             let mut notes: Vec<PastNote> = log
                 .notes(*id)
                 .rev()
@@ -135,6 +141,7 @@ impl Past {
                 lasted: past.closed.unwrap_or(past.last_seen).since(past.onset),
                 shared,
                 of: own.union(other).count() as u32,
+                same_culprit,
                 verdict: log.rating(*id).map(|(verdict, _)| verdict),
                 notes,
             })
@@ -142,7 +149,9 @@ impl Past {
         let mut found: Vec<PastIncident> = prints.iter().filter_map(compare).collect();
         // a/b against c/d without a division: a·d against c·b.
         found.sort_by(|a, b| {
-            let share = |of: &PastIncident, other: &PastIncident| u64::from(of.shared) * u64::from(other.of);
+            let share = |of: &PastIncident, other: &PastIncident| {
+                (u64::from(of.shared) + u64::from(of.same_culprit)) * (u64::from(other.of) + 1)
+            };
             share(b, a).cmp(&share(a, b)).then_with(|| (b.onset, b.incident).cmp(&(a.onset, a.incident)))
         });
         found.truncate(MOST_INCIDENTS);

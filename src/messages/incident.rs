@@ -12,7 +12,8 @@ pub struct IncidentHistory {
     pub acts: Vec<Act>,
     /// For each subject and kind that it has alerts of, what was alerted of the same in the 30 days before.
     pub alike: Vec<PastAlerts>,
-    /// Incidents of the last 30 days that share alerts with it: those that share most first, then the newest.
+    /// Incidents of the last 30 days that share alerts or the culprit with it: those that share most first, then the
+    /// newest.
     pub similar: Vec<PastIncident>,
 }
 
@@ -52,6 +53,8 @@ pub struct PastIncident {
     /// Subjects and kinds alerted in both, and in either.
     pub shared: u32,
     pub of: u32,
+    /// The same service and operation was suspected most.
+    pub same_culprit: bool,
     pub verdict: Option<Verdict>,
     /// In order; of many the newest.
     pub notes: Vec<PastNote>,

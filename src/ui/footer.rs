@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::pen::Pen;
 use crate::app::acts::{ActsPage, FormOf};
 use crate::app::keymap::{Action, Binding, PANES, TABLE};
-use crate::app::layout::Area;
+use crate::app::layout::{Area, Shape};
 use crate::app::level::LevelQuestion;
 use crate::app::{App, LevelCursor, LineInput, wording, wrap};
 use crate::domain::{Severity, Timestamp};
@@ -124,6 +124,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
         Action::Undo => undoable.is_some(),
         // The noise ledger has nothing to end.
         Action::AskToEnd => app.acts_cursor().is_some_and(|cursor| cursor.page == ActsPage::Held),
+        Action::NextPart => Shape::of(app.size()) != Shape::Narrow,
         _ => true,
     };
     let rows = || {

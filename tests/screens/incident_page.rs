@@ -55,6 +55,7 @@ pub fn history() -> IncidentHistory {
             lasted: Micros::from_secs(1_320),
             shared: 2,
             of: 3,
+            same_culprit: true,
             verdict: Some(Verdict::Useful),
             notes: vec![PastNote {
                 by: "mira".to_owned(),
