@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use spanwatch::baseline::{KeyBuilder, Maintenance, SeriesKey};
 use spanwatch::domain::{
-    Act, ActId, Attributes, Deed, HourOfWeek, IncidentId, Level, Micros, OverWhy, Severity, Span, SpanId, TimeWindow,
-    Timestamp, Trace, TraceId, Until, Verdict,
+    Act, ActId, Attributes, Deed, HourOfWeek, IncidentId, Level, Micros, Note, OverWhy, Severity, Span, SpanId,
+    TimeWindow, Timestamp, Trace, TraceId, Until, Verdict,
 };
 use spanwatch::engine::Input;
-use spanwatch::messages::{ActCommand, ActsView, IncidentView, NoiseRow, UpdateBody};
+use spanwatch::messages::{ActCommand, ActsView, IncidentHistory, IncidentView, NoiseRow, UpdateBody};
 
 use cart::{Cart, HOUR, START, at, key, window};
 use clockwork::{Clockwork, Traffic};
@@ -116,8 +116,9 @@ fn order<T: Traffic>(monitor: &mut Clockwork<T>, order: &ActCommand) -> Act {
 }
 
 fn acknowledge<T: Traffic>(monitor: &mut Clockwork<T>, until: Until) -> Act {
-    let incident = incident(monitor).incident.id;
-    order(monitor, &ActCommand::Acknowledge { incident, alert: None, until, reason: "looking".to_owned() })
+    let IncidentView { incident, .. } = incident(monitor);
+    let (incident, seen) = (incident.id, incident.severity);
+    order(monitor, &ActCommand::Acknowledge { incident, alert: None, seen, until, reason: "looking".to_owned() })
 }
 
 fn silence<T: Traffic>(monitor: &mut Clockwork<T>, matcher: &str, until: Until) -> Act {
@@ -167,7 +168,8 @@ fn an_ack_ends_at_its_time_or_when_all_is_over() {
     let over = monitor.store.acts().unwrap().pop().unwrap();
     assert_eq!((over.id, over.deed.hold().unwrap().over.unwrap().why), (second.id, OverWhy::Recovered));
     let incident = incidents(&monitor)[0].incident.id;
-    let ack = ActCommand::Acknowledge { incident, alert: None, until: Until::Worse, reason: String::new() };
+    let (seen, until) = (Severity::Sev1, Until::Worse);
+    let ack = ActCommand::Acknowledge { incident, alert: None, seen, until, reason: String::new() };
     assert!(monitor.engine.propose_act(&ack, "mira", monitor.now).is_err(), "what is over is not acknowledged");
 }
 
@@ -179,7 +181,8 @@ fn an_ack_of_one_alert_leaves_the_others_as_they_are() {
     let view = incident(&monitor);
     let open: Vec<_> = view.alerts.iter().filter(|alert| alert.is_open()).collect();
     let (incident_id, alert) = (view.incident.id, Some(open[0].id));
-    let ack = ActCommand::Acknowledge { incident: incident_id, alert, until: Until::Recovered, reason: String::new() };
+    let (seen, until) = (open[0].severity, Until::Recovered);
+    let ack = ActCommand::Acknowledge { incident: incident_id, alert, seen, until, reason: String::new() };
     order(&mut monitor, &ack);
     let life = incident(&monitor).life;
     assert_eq!(life.alerts.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [open[0].id]);
@@ -327,6 +330,87 @@ fn verdicts_fill_the_noise_ledger_which_outlives_a_restart() {
     assert_eq!((noise(&monitor)[0].noise, noise(&monitor)[0].useful), (0, noisy), "the verdict before it counts again");
     let twice = monitor.engine.propose_act(&ActCommand::Undo { act: last.id }, "mira", monitor.now);
     assert!(twice.is_err(), "what is shown is what is undone, once");
+}
+
+fn history<T: Traffic>(monitor: &mut Clockwork<T>, incident: IncidentId) -> IncidentHistory {
+    monitor.message(Input::IncidentAsked(Some(incident)));
+    let told = monitor.told.iter().find_map(|body| match body {
+        UpdateBody::IncidentHistory(history) => Some((**history).clone()),
+        _ => None,
+    });
+    told.filter(|history| history.incident == incident).unwrap()
+}
+
+#[test]
+fn until_worse_means_worse_than_what_was_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut monitor = begin(dir.path(), &[(window(BEGINS, 4_000), SEVERE)]);
+    monitor.run_until(at(2_100));
+    let view = incident(&monitor);
+    assert_eq!(view.incident.severity, Severity::Sev1);
+    let (incident_id, until) = (view.incident.id, Until::Worse);
+    let ack = |seen| ActCommand::Acknowledge { incident: incident_id, alert: None, seen, until, reason: String::new() };
+    // It was acknowledged on a screen that was frozen when it was still milder.
+    order(&mut monitor, &ack(Severity::Sev2));
+    let life = incident(&monitor).life;
+    let worse = OverWhy::Worse { from: Severity::Sev2, to: Severity::Sev1 };
+    assert_eq!((life.calm, life.back.unwrap().over.why), (None, worse));
+    order(&mut monitor, &ack(Severity::Sev1));
+    assert!(incident(&monitor).life.calm.is_some(), "who saw that is not told again");
+}
+
+#[test]
+fn what_is_noted_is_told_with_the_incident_and_beside_the_next_one_like_it() {
+    let trouble = [(window(BEGINS, 2_400), SEVERE), (window(2 * HOUR, 4 * HOUR), SEVERE)];
+    let dir = tempfile::tempdir().unwrap();
+    let mut monitor = begin(dir.path(), &trouble);
+    monitor.run_until(at(2_100));
+    let first = incident(&monitor).incident.id;
+    let note = |text: &str| ActCommand::Note { incident: first, text: text.to_owned() };
+    order(&mut monitor, &note("  disk\u{1b}[2J full\n\non db-3 \n"));
+    let wrong = order(&mut monitor, &note(&"é".repeat(5_000)));
+    let Deed::Noted(Note { text, .. }) = &wrong.deed else { panic!("{wrong:?}") };
+    assert_eq!(text.chars().count(), Note::MOST);
+    order(&mut monitor, &ActCommand::Rate { incident: first, verdict: Verdict::Useful });
+    let rated = acts(&monitor).last.unwrap();
+    order(&mut monitor, &ActCommand::Undo { act: rated.id });
+    order(&mut monitor, &ActCommand::Undo { act: wrong.id });
+    order(&mut monitor, &ActCommand::Rate { incident: first, verdict: Verdict::Useful });
+    silence(&mut monitor, "svc=nobody", Until::Recovered);
+    silence(&mut monitor, "svc=cart", Until::Recovered);
+
+    let told = history(&mut monitor, first);
+    let deeds: Vec<&Deed> = told.acts.iter().map(|act| &act.deed).collect();
+    assert!(matches!(deeds.as_slice(), [Deed::Noted(_), Deed::Rated(_), Deed::Silenced(_)]), "{deeds:?}");
+    assert!(matches!(deeds[0], Deed::Noted(note) if note.text == "disk[2J full\n\non db-3"), "{deeds:?}");
+    assert!(!told.alike.is_empty() && told.alike.iter().all(|alike| alike.alerts == 0) && told.similar.is_empty());
+    for empty in ["", " \n\u{1b} "] {
+        assert!(monitor.engine.propose_act(&note(empty), "mira", monitor.now).is_err(), "{empty:?}");
+    }
+    let unknown = ActCommand::Note { incident: IncidentId(99), text: "x".to_owned() };
+    assert!(monitor.engine.propose_act(&unknown, "mira", monitor.now).is_err());
+
+    monitor.run_until(at(2 * HOUR + 300));
+    let second = incident(&monitor).incident.id;
+    let told = history(&mut monitor, second);
+    assert!(told.acts.iter().all(|act| matches!(act.deed, Deed::Silenced(_))), "{:?}", told.acts);
+    let alike = &told.alike[0];
+    assert_eq!((alike.alerts, alike.useful, alike.noise), (1, 1, 0));
+    let (last, begun) = (&alike.last[0], at(BEGINS));
+    assert_eq!((last.incident, last.notes, last.verdict), (first, 1, Some(Verdict::Useful)));
+    assert!(
+        (0..60).contains(&last.onset.since(begun).secs()) && (500..1_800).contains(&last.lasted.secs()),
+        "{last:?}"
+    );
+    let [similar] = told.similar.as_slice() else { panic!("{:?}", told.similar) };
+    assert_eq!((similar.incident, similar.notes[0].text.as_str()), (first, "disk[2J full\n\non db-3"));
+    assert!(similar.shared > 0 && similar.shared <= similar.of);
+
+    drop(monitor);
+    let mut monitor = Clockwork::start(dir.path(), at(2 * HOUR + 400), Shop(trouble.to_vec()), &[]);
+    assert_eq!(history(&mut monitor, second).similar, told.similar, "it outlives a restart");
+    order(&mut monitor, &note("also after it was over for long"));
+    assert_eq!(history(&mut monitor, first).acts.len(), 4);
 }
 
 #[test]

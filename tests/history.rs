@@ -10,7 +10,10 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use chrono::DateTime;
-use spanwatch::domain::{Alert, Incident, Severity, Subject, Suspect};
+use spanwatch::domain::{
+    Ack, Act, ActId, Alert, Deed, Hold, Incident, IncidentId, Note, Rating, Severity, Subject, Suspect, Undone, Until,
+    Verdict,
+};
 use spanwatch::store::Store;
 use tempfile::TempDir;
 
@@ -71,6 +74,41 @@ fn incidents_are_told_with_title_and_culprit() {
             "2026-11-20T11:06:20Z  S1  1h00m+  incident 2  stock is slow  culprit stock:GET /stock, explains 91 %",
         ]
     );
+}
+
+#[test]
+fn incidents_are_told_with_what_people_did_about_them() {
+    let dir = filled();
+    let store = Store::open(dir.path(), DateTime::from_timestamp(1_795_000_000, 0).unwrap()).unwrap().store;
+    let act = |id, hour, deed| Act { id: ActId(id), at: day(2) + hours(hour), by: "mira".into(), deed, undone: None };
+    let ack = Ack {
+        title: String::new(),
+        incidents: vec![IncidentId(2)],
+        whole: true,
+        about: Vec::new(),
+        hold: Hold::new(Until::Worse, "looking".into(), Some(Severity::Sev1), 1),
+    };
+    let note = Note { incident: IncidentId(2), text: "disk full\non db-3\u{9b}1m".into() };
+    let rating = Deed::Rated(Rating { incident: IncidentId(2), verdict: Verdict::Noise });
+    let undone = Some(Undone { at: day(2) + hours(4), by: "tom".into() });
+    store.record_act(&act(1, 1, Deed::Acknowledged(ack))).unwrap();
+    store.record_act(&act(2, 2, Deed::Noted(note))).unwrap();
+    store.record_act(&Act { undone, ..act(3, 3, rating) }).unwrap();
+    store.release();
+    let told = lines(dir.path(), &["--service", "stock"]);
+    assert_eq!(
+        told[1..],
+        [
+            "    2026-11-20T12:06:40Z  mira acknowledged it until worse: looking",
+            "    2026-11-20T13:06:40Z  mira noted: disk full",
+            "                          on db-3·1m",
+            "    2026-11-20T14:06:40Z  mira called it noise (undone 2026-11-20T15:06:40Z by tom)",
+        ]
+    );
+    assert_eq!(lines(dir.path(), &["--service", "cart"]).len(), 6, "each below its own incident");
+    let json: serde_json::Value =
+        serde_json::from_str(&lines(dir.path(), &["--json", "--service", "stock"])[0]).unwrap();
+    assert_eq!((&json["id"], &json["acts"][1]["by"]), (&2.into(), &"mira".into()));
 }
 
 #[test]

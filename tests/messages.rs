@@ -9,16 +9,17 @@ use serde::de::DeserializeOwned;
 use spanwatch::domain::{
     AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Compared,
     Counterfactual, Deed, Durations, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift,
-    MetricKind, MetricSample, Micros, NearMiss, Obstacle, Over, OverWhy, Owner, Rating, Separation, Severity,
+    MetricKind, MetricSample, Micros, NearMiss, Note, Obstacle, Over, OverWhy, Owner, Rating, Separation, Severity,
     ShiftedKey, Side, Silence, SpanEvent, SpanId, SpanKey, SpanKind, Split, Spread, Subject, Suspect, Tested,
     TimeWindow, Timestamp, TraceId, Undone, Until, Verdict, What,
 };
 use spanwatch::messages::{
     ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView,
-    ChangedCell, Command, CommandId, CommandKind, ComparisonView, HeldView, IncidentView, LearningView, LevelView,
-    Life, MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, NormalTrace, Outcome, PromptReceipt,
-    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind,
-    SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
+    ChangedCell, Command, CommandId, CommandKind, ComparisonView, HeldView, IncidentHistory, IncidentView,
+    LearningView, LevelView, Life, MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, NormalTrace, Outcome,
+    PastAlert, PastAlerts, PastIncident, PastNote, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
+    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update,
+    UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -467,11 +468,12 @@ fn acts() -> ActsView {
         ack(Until::Recovered, Some(OverWhy::Recovered)),
         Deed::Silenced(silence),
         Deed::Rated(Rating { incident: IncidentId(2), verdict: Verdict::Useful }),
+        Deed::Noted(Note { incident: IncidentId(2), text: "a\nb".into() }),
         Deed::Ended(ActId(1)),
     ];
     for deed in &deeds {
         match deed {
-            Deed::Acknowledged(_) | Deed::Silenced(_) | Deed::Rated(_) | Deed::Ended(_) => {}
+            Deed::Acknowledged(_) | Deed::Silenced(_) | Deed::Rated(_) | Deed::Noted(_) | Deed::Ended(_) => {}
         }
     }
     let undone = Undone { at: at(), by: "noor".into() };
@@ -487,6 +489,43 @@ fn acts() -> ActsView {
         last: acts.last().cloned(),
         held: acts.into_iter().map(|act| HeldView { act, covers: 4, ended: Some(undone.clone()) }).collect(),
         maintenance: vec![maintenance],
+    }
+}
+
+fn incident_history() -> IncidentHistory {
+    let deed = Deed::Noted(Note { incident: IncidentId(2), text: "é\n\"b\"".into() });
+    let last = PastAlert {
+        alert: AlertId(7),
+        incident: IncidentId(1),
+        severity: Severity::Sev4,
+        onset: at(),
+        lasted: Micros(u64::MAX),
+        verdict: Some(Verdict::Noise),
+        notes: 3,
+    };
+    IncidentHistory {
+        incident: IncidentId(u64::MAX),
+        acts: vec![Act { id: ActId(4), at: at(), by: "mira".into(), deed, undone: None }],
+        alike: vec![PastAlerts {
+            subject: Subject::Key(key()),
+            kind: AlertKind::Absence,
+            alerts: 3,
+            useful: 1,
+            noise: 2,
+            last: vec![last.clone(), PastAlert { verdict: None, ..last }],
+        }],
+        similar: vec![PastIncident {
+            incident: IncidentId(1),
+            title: "db is slow".into(),
+            severity: Severity::Sev1,
+            onset: at(),
+            lasted: Micros(1),
+            shared: 2,
+            of: 5,
+            same_culprit: true,
+            verdict: Some(Verdict::Useful),
+            notes: vec![PastNote { by: "tom".into(), at: at(), text: "a\nb".into() }],
+        }],
     }
 }
 
@@ -613,6 +652,7 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Records(vec![record()]),
         UpdateBody::Why(Box::new(why())),
         UpdateBody::Comparison(Box::new(comparison())),
+        UpdateBody::IncidentHistory(Box::new(incident_history())),
         UpdateBody::Levels(vec![level()]),
         UpdateBody::Acts(Box::new(acts())),
         UpdateBody::Noise(vec![noise()]),
@@ -635,6 +675,7 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Records(_)
             | UpdateBody::Why(_)
             | UpdateBody::Comparison(_)
+            | UpdateBody::IncidentHistory(_)
             | UpdateBody::Levels(_)
             | UpdateBody::Acts(_)
             | UpdateBody::Noise(_)
@@ -664,6 +705,7 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::Act(ActCommand::Acknowledge {
             incident: IncidentId(2),
             alert: Some(AlertId(1)),
+            seen: Severity::Sev2,
             until: Until::Worse,
             reason: "é".into(),
         }),
@@ -674,10 +716,13 @@ fn commands() -> Vec<CommandKind> {
         }),
         CommandKind::Act(ActCommand::End { act: ActId(1) }),
         CommandKind::Act(ActCommand::Rate { incident: IncidentId(2), verdict: Verdict::Noise }),
+        CommandKind::Act(ActCommand::Note { incident: IncidentId(2), text: "é\nb".into() }),
         CommandKind::Act(ActCommand::Undo { act: ActId(u64::MAX) }),
         CommandKind::ShowBaseline { key: key() },
         CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
         CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
+        CommandKind::ShowIncident { incident: Some(IncidentId(u64::MAX)) },
+        CommandKind::ShowIncident { incident: None },
         CommandKind::ShowTrace { trace: TraceId(0x4bf9) },
         CommandKind::PollNow,
         CommandKind::Shutdown,
@@ -696,11 +741,13 @@ fn commands() -> Vec<CommandKind> {
                 ActCommand::Acknowledge { .. }
                 | ActCommand::Silence { .. }
                 | ActCommand::End { .. }
+                | ActCommand::Note { .. }
                 | ActCommand::Rate { .. }
                 | ActCommand::Undo { .. },
             )
             | CommandKind::ShowBaseline { .. }
             | CommandKind::ExplainVerdict { .. }
+            | CommandKind::ShowIncident { .. }
             | CommandKind::ShowTrace { .. }
             | CommandKind::PollNow
             | CommandKind::Shutdown => {}

@@ -6,6 +6,8 @@ mod comparisons;
 mod fixture;
 #[path = "screens/golden.rs"]
 mod golden;
+#[path = "screens/incident_page.rs"]
+mod incident_page;
 
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
@@ -388,7 +390,7 @@ fn copied() {
             .with_trace_pages(Some("https://observability.prod-eu.example.com/monitoring/jaeger".to_owned()));
         stage.keys("y");
         check(&stage, COLOR, &name("-incident"));
-        stage.code(KeyCode::Enter);
+        stage.keys("T");
         stage.keys("o");
         check(&stage, COLOR, &name("-link"));
         check(&stage, ASCII, &name("-link-ascii"));
@@ -753,6 +755,8 @@ fn tell(stage: &mut Stage, which: u8) {
         26 => UpdateBody::Acts(Box::default()),
         27 => UpdateBody::Comparison(Box::new(comparisons::comparison(id))),
         28 => UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))),
+        29 => UpdateBody::IncidentHistory(Box::new(incident_page::history())),
+        30 => UpdateBody::IncidentHistory(Box::new(incident_page::hostile_history())),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

@@ -15,8 +15,8 @@ use spanwatch::baseline::{
 };
 use spanwatch::domain::{
     AcceptedLevel, Act, ActId, Alert, AlertId, Anomaly, AnomalyId, Attributes, Calendar, Deed, Hold, HourOfWeek,
-    Incident, IncidentId, Level, LevelId, Micros, Over, OverWhy, Rating, Severity, Silence, SpanId, SpanKey, SpanKind,
-    Subject, TimeWindow, Timestamp, TraceId, Undone, Until, UtcHour, Verdict,
+    Incident, IncidentId, Level, LevelId, Micros, Note, Over, OverWhy, Rating, Severity, Silence, SpanId, SpanKey,
+    SpanKind, Subject, TimeWindow, Timestamp, TraceId, Undone, Until, UtcHour, Verdict,
 };
 use spanwatch::store::{self, Query, Store, StoreError};
 
@@ -407,4 +407,14 @@ fn acts_are_kept_while_they_hold_and_thirty_days_longer() {
     assert_eq!(kept(day(41)), [1, 3, 4, 6, 7], "what is over is forgotten, what holds is not");
     assert_eq!(kept(day(43)), [1, 6, 7], "with its ending, or it would hold again");
     assert_eq!(kept(day(90)), [1, 7], "numbers go on from the newest");
+
+    let note = Deed::Noted(Note { incident: IncidentId(1), text: "seen before".into() });
+    let ended = incident(1, day(60), Severity::Sev2, &["cart"]);
+    store.record_incident(&ended).unwrap();
+    store.record_incident(&incident(2, day(95), Severity::Sev2, &["cart"])).unwrap();
+    store.record_act(&act(8, 50, note)).unwrap();
+    store.record_act(&silence(9, 0)).unwrap();
+    assert_eq!(kept(day(89)), [1, 8, 9], "a note is kept as long as its incident");
+    assert_eq!(kept(day(92)), [1, 8, 9]);
+    assert_eq!(kept(day(93)), [1, 9], "and goes with it");
 }

@@ -6,12 +6,12 @@ use super::keymap::{Action, Place};
 use super::layout::{Pane, TraceLayout};
 use super::waterfall::Folding;
 use super::{
-    App, Effect, HelpView, LineInput, PaletteView, TraceCursor, TraceData, Typing, WhyCursor, analysis, compare, help,
-    level, list, palette, span, why,
+    App, Effect, HelpView, IncidentCursor, LineInput, Page, PaletteView, RowId, TraceCursor, TraceData, Typing,
+    WhyCursor, analysis, compare, help, level, list, palette, span, why,
 };
 use crate::app::key::Key;
 use crate::domain::filter::Filter;
-use crate::domain::{Micros, Severity, Subject, Timestamp, Verdict};
+use crate::domain::{Anomaly, Micros, Severity, Subject, Timestamp, Verdict};
 use crate::messages::CommandKind;
 
 /// A message that came within this time of a key press is not yet taken as read.
@@ -25,6 +25,7 @@ impl App {
         let place = self.place();
         match self.keys.action(place, key) {
             Some(action) => self.perform(action, key, now, effects),
+            None if place == Place::Note => self.edit_note(|text| text.feed(key)),
             None if place.takes_text() => {
                 self.edit(now, |line| line.feed(key));
             }
@@ -33,7 +34,9 @@ impl App {
     }
 
     pub(super) fn paste(&mut self, text: &str, now: Timestamp) {
-        if self.place().takes_text() {
+        if self.place() == Place::Note {
+            self.edit_note(|input| input.insert(text));
+        } else if self.place().takes_text() {
             self.edit(now, |line| line.insert(text));
         }
     }
@@ -75,7 +78,13 @@ impl App {
             Action::ShowAttributes => self.compare(true, now, effects),
             Action::ShowInWaterfall => self.show_in_waterfall(now),
             Action::CloseDetail => self.back(now, effects),
+            Action::OpenSelected => self.open_selected(now, effects),
             Action::OpenTrace => self.open_trace(now, effects),
+            Action::NextPart => self.go_to_part(true),
+            Action::PreviousPart => self.go_to_part(false),
+            Action::WriteNote => self.begin_note(now),
+            Action::SaveNote => self.save_note(now, effects),
+            Action::LeaveNote => self.leave_note(now),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
             Action::Explain => self.explain(now, effects),
@@ -171,6 +180,7 @@ impl App {
             return;
         }
         if self.page().is_some() {
+            self.go_in_page(action, now);
             return;
         }
         if let Some(cursor) = &self.view.trace {
@@ -178,24 +188,6 @@ impl App {
                 _ if cursor.compare.is_some() => self.go_in_comparison(action),
                 Some(top) => self.scroll_detail(top, action),
                 None => self.in_trace(|cursor, data, page| cursor.go(action, data, page)),
-            }
-            return;
-        }
-        if self.view.acts.is_some() {
-            self.go_in_acts(action);
-            return;
-        }
-        if let Some(cursor) = &mut self.view.level {
-            let (width, height) = why::room(self.size);
-            let end = level::lines(cursor, width).len().saturating_sub(height);
-            cursor.offset = list::moved(action, cursor.offset.min(end), end + 1, height);
-            return;
-        }
-        if let Some(cursor) = &self.view.why {
-            let (width, height) = why::room(self.size);
-            let end = why::lines(self, cursor, width).len().saturating_sub(height);
-            if let Some(cursor) = &mut self.view.why {
-                cursor.offset = list::moved(action, cursor.offset.min(end), end + 1, height);
             }
             return;
         }
@@ -213,6 +205,24 @@ impl App {
             Pane::Analysis => self.scroll_analysis(action, page, now),
             Pane::Baseline => {}
         }
+    }
+
+    fn go_in_page(&mut self, action: Action, now: Timestamp) {
+        let (width, height) = why::room(self.size);
+        let end = match self.page() {
+            Some(Page::Incident(_)) => return self.go_in_incident(action, now),
+            Some(Page::Acts(_)) => return self.go_in_acts(action),
+            Some(Page::Level(cursor)) => level::lines(cursor, width).len(),
+            Some(Page::Why(cursor)) => why::lines(self, cursor, width).len(),
+            _ => return,
+        }
+        .saturating_sub(height);
+        let offset = match self.page_mut() {
+            Some(Page::Level(cursor)) => &mut cursor.offset,
+            Some(Page::Why(cursor)) => &mut cursor.offset,
+            _ => return,
+        };
+        *offset = list::moved(action, (*offset).min(end), end + 1, height);
     }
 
     /// Moves the first visible line; at the end the view follows new text again.
@@ -348,6 +358,9 @@ impl App {
 
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        if self.acts_cursor_mut().is_some_and(|cursor| cursor.ending.take().is_some()) {
+            return true;
+        }
         if self.view.pages.close(self.view.trace.is_some()) {
             return true;
         }
@@ -362,17 +375,28 @@ impl App {
         {
             return true;
         }
-        let view = &mut self.view;
-        if view.trace.is_none()
-            && let Some(cursor) = &mut view.acts
-            && cursor.ending.take().is_some()
-        {
-            return true;
+        self.view.trace.take().is_some()
+    }
+
+    /// What was asked about this slow span stays under the reader's eyes.
+    fn hold(&mut self, anomaly: Anomaly) {
+        if self.view.pages.is_empty() {
+            self.view.alerts.hold(anomaly);
+        } else if let Some(cursor) = self.view.pages.incident_mut() {
+            cursor.pinned = Some((cursor.selected, Box::new(anomaly)));
         }
-        view.trace.take().is_some()
-            || view.acts.take().is_some()
-            || view.level.take().is_some()
-            || view.why.take().is_some()
+    }
+
+    /// The incident or the alert on a page of its own; of one slow span its trace.
+    fn open_selected(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        match self.alerts.selected_incident(&self.view.alerts).map(|view| view.incident.id) {
+            Some(incident) => {
+                let selected = self.alert_alone().map(|alert| alert.id);
+                let cursor = IncidentCursor::new(incident, selected);
+                self.view.pages.open(Page::Incident(cursor), self.view.trace.is_some());
+            }
+            None => self.open_trace(now, effects),
+        }
     }
 
     fn open_trace(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -381,7 +405,7 @@ impl App {
             return;
         };
         effects.push(Effect::Send(CommandKind::ShowTrace { trace: anomaly.id.trace }));
-        self.view.alerts.hold(anomaly.clone());
+        self.hold(anomaly.clone());
         self.trace.open(&anomaly);
         self.view.trace = Some(TraceCursor::new(anomaly));
         self.view.pages.go_under_trace();
@@ -389,12 +413,12 @@ impl App {
     }
 
     pub(super) fn no_span(&self) -> String {
-        match &self.view.alerts.selected {
-            Some(selected) if selected.incident().is_some() => {
+        match self.incident_at_hand() {
+            Some(_) => {
                 let why = self.keys.key_of(Action::Explain);
                 format!("No slow span of it was recorded; {why} shows its arithmetic.")
             }
-            _ => "Nothing is selected.".to_owned(),
+            None => "Nothing is selected.".to_owned(),
         }
     }
 
@@ -402,15 +426,16 @@ impl App {
     fn explain(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let cursor = &self.view.alerts;
         let of_service = || {
-            let name = self.view.service.as_deref().filter(|_| self.view.focus == Pane::Services)?;
+            let leads = self.view.focus == Pane::Services && self.incident_page().is_none();
+            let name = self.view.service.as_deref().filter(|_| leads)?;
             Some((Subject::Node(Arc::from(name)), None, None))
         };
         let of_alert = || {
-            let alert = self.alerts.selected_alert(cursor)?;
+            let alert = self.alert_at_hand()?;
             Some((alert.subject.clone(), Some(alert.clone()), None))
         };
         let of_record = || {
-            let key = cursor.selected.as_ref()?.record()?;
+            let key = cursor.selected.as_ref().filter(|_| self.incident_page().is_none())?.record()?;
             Some((Subject::Key(key.clone()), None, self.alerts.selected_anomaly(cursor).cloned()))
         };
         let Some((subject, alert, anomaly)) = of_service().or_else(of_alert).or_else(of_record) else {
@@ -420,15 +445,17 @@ impl App {
         // The window that was worst, as long as what was counted then is kept.
         let at = alert.as_ref().map(|alert| alert.worst.window.to);
         effects.push(Effect::Send(CommandKind::ExplainVerdict { subject: subject.clone(), at }));
-        self.view.why = Some(WhyCursor { subject, alert, anomaly, at, offset: 0 });
+        self.view.why_asked = None;
+        let cursor = WhyCursor { subject, alert, anomaly, at, offset: 0 };
+        self.view.pages.open(Page::Why(Box::new(cursor)), self.view.trace.is_some());
     }
 
     /// Asks for the same with windows that end a minute earlier or later.
     fn explain_another_minute(&mut self, forward: bool, effects: &mut Vec<Effect>) {
-        let Some(cursor) = &self.view.why else { return };
+        let Some(cursor) = self.why_cursor() else { return };
         let Some(at) = why::shown(self, cursor).map(|view| why::stepped(view, forward)) else { return };
         effects.push(Effect::Send(CommandKind::ExplainVerdict { subject: cursor.subject.clone(), at: Some(at) }));
-        if let Some(cursor) = &mut self.view.why {
+        if let Some(cursor) = self.why_cursor_mut() {
             cursor.at = Some(at);
         }
     }
@@ -457,10 +484,12 @@ impl App {
         if self.selected_anomaly().is_some() && (running_here || self.is_asked()) {
             return;
         }
-        let whole_alert = self.view.trace.is_none()
-            && self.view.alerts.selected.as_ref().is_some_and(|selected| !selected.is_one_span());
-        let target =
-            if whole_alert { self.alerts.worst_of_selected(&self.view.alerts) } else { self.selected_anomaly() };
+        let one_span = || self.view.alerts.selected.as_ref().is_none_or(RowId::is_one_span);
+        let target = match self.incident_page() {
+            Some(cursor) => self.worst_on_page(cursor),
+            None if self.view.trace.is_some() || one_span() => self.selected_anomaly(),
+            None => self.alerts.worst_of_selected(&self.view.alerts),
+        };
         let Some(anomaly) = target.cloned() else {
             self.say(self.no_span(), false, now);
             return;
@@ -472,7 +501,8 @@ impl App {
         if self.view.trace.is_some() {
             self.say("Asked for the analysis; esc goes back to it.", false, now);
         }
-        self.view.alerts.hold(anomaly);
+        self.hold(anomaly);
+        self.show_analysis_of_incident();
     }
 
     pub(super) fn recalculate(&mut self, order: CommandKind, asked: &str, now: Timestamp, effects: &mut Vec<Effect>) {

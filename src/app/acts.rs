@@ -1,9 +1,9 @@
 //! Acknowledging, silencing, rating and undoing: what is typed, what is asked, what is listed.
 
-use super::analysis::{Page, TextLine, Tone};
+use super::analysis::{Page as Composed, TextLine, Tone};
 use super::keymap::Action;
 use super::layout::Area;
-use super::{App, Effect, LineInput, RowId, list, wording};
+use super::{App, Effect, LineInput, Page, RowId, list, wording};
 use crate::domain::filter::Filter;
 use crate::domain::text::clean;
 use crate::domain::{
@@ -34,7 +34,14 @@ pub struct ActForm {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum FormOf {
-    Acknowledgement { incident: IncidentId, alert: Option<AlertId>, severity: Severity, title: String },
+    Acknowledgement {
+        incident: IncidentId,
+        alert: Option<AlertId>,
+        severity: Severity,
+        /// The worst that was open of it on the screen: it becomes worse once something is more severe than that.
+        seen: Severity,
+        title: String,
+    },
     Silence,
 }
 
@@ -146,8 +153,8 @@ impl ActForm {
         let until = self.until(now)?;
         let reason = self.text(REASON).trim().to_owned();
         Ok(match &self.what {
-            FormOf::Acknowledgement { incident, alert, .. } => {
-                ActCommand::Acknowledge { incident: *incident, alert: *alert, until, reason }
+            FormOf::Acknowledgement { incident, alert, seen, .. } => {
+                ActCommand::Acknowledge { incident: *incident, alert: *alert, seen: *seen, until, reason }
             }
             FormOf::Silence => {
                 let matcher = self.text(MATCHER).trim().to_owned();
@@ -167,7 +174,23 @@ impl App {
         self.topics.acts.get().map(|acts| &**acts)
     }
 
-    fn refuse_when_lost(&mut self, now: Timestamp) -> bool {
+    /// The lists of acts, if they are what is shown.
+    #[must_use]
+    pub fn acts_cursor(&self) -> Option<&ActsCursor> {
+        match self.page() {
+            Some(Page::Acts(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    pub(super) fn acts_cursor_mut(&mut self) -> Option<&mut ActsCursor> {
+        match self.page_mut() {
+            Some(Page::Acts(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    pub(super) fn refuse_when_lost(&mut self, now: Timestamp) -> bool {
         let lost = self.lost.is_some();
         if lost {
             self.say("The monitor ended, so nothing can be done; quit and start again.", true, now);
@@ -179,15 +202,15 @@ impl App {
         if self.refuse_when_lost(now) {
             return;
         }
-        let cursor = &self.view.alerts;
-        let Some(view) = self.alerts.selected_incident(cursor).filter(|view| view.incident.is_open()) else {
-            self.say("Select an open incident or alert to acknowledge it.", false, now);
+        let Some(view) = self.incident_at_hand().filter(|view| view.incident.is_open()) else {
+            let why = match self.incident_at_hand() {
+                Some(_) => "It is over: there is nothing to acknowledge.",
+                None => "Select an open incident or alert to acknowledge it.",
+            };
+            self.say(why, false, now);
             return;
         };
-        let alert = match &cursor.selected {
-            Some(RowId::Alert(_, id)) => view.alerts.iter().find(|alert| alert.id == *id),
-            _ => None,
-        };
+        let alert = self.alert_alone();
         if alert.is_some_and(|alert| !alert.is_open()) {
             self.say("This alert is over: there is nothing to acknowledge.", false, now);
             return;
@@ -196,8 +219,10 @@ impl App {
             Some(alert) => (alert.severity, format!("{}, {}", alert.subject, alert.kind)),
             None => (view.incident.severity, view.incident.title.clone()),
         };
+        let worst = view.alerts.iter().filter(|alert| alert.is_open()).map(|alert| alert.severity).min();
+        let seen = alert.map(|alert| alert.severity).or(worst).unwrap_or(severity);
         let (incident, alert) = (view.incident.id, alert.map(|alert| alert.id));
-        let what = FormOf::Acknowledgement { incident, alert, severity, title };
+        let what = FormOf::Acknowledgement { incident, alert, severity, seen, title };
         let until = if self.is_night(now) { "worse" } else { "recovered" };
         let fields = vec![Field::new(UNTIL, until), Field::new(REASON, "")];
         self.open_form(ActForm { what, fields, at: 0, error: None });
@@ -213,7 +238,7 @@ impl App {
         if self.refuse_when_lost(now) {
             return;
         }
-        let matcher = if self.view.acts.is_some() { String::new() } else { self.proposed_matcher() };
+        let matcher = if self.acts_cursor().is_some() { String::new() } else { self.proposed_matcher() };
         self.open_form(ActForm {
             what: FormOf::Silence,
             fields: vec![Field::new(MATCHER, &matcher), Field::new(UNTIL, "resolved"), Field::new(REASON, "")],
@@ -225,17 +250,17 @@ impl App {
     /// What matches what is selected, and nothing else if that can be written.
     fn proposed_matcher(&self) -> String {
         let cursor = &self.view.alerts;
-        if self.view.led_by_services {
+        if self.view.led_by_services && self.incident_page().is_none() {
             return self.view.service.as_deref().map_or_else(String::new, exactly);
         }
-        if let (Some(RowId::Alert(..)), Some(alert)) = (&cursor.selected, self.alerts.selected_alert(cursor)) {
+        if let Some(alert) = self.alert_alone() {
             let kind = alert.kind.name().replace(' ', "-");
             return match &alert.subject {
                 Subject::Key(key) => format!("{} kind:{kind}", exactly_key(key)),
                 other => format!("{} kind:{kind}", exactly(other.service())),
             };
         }
-        if let Some(view) = self.alerts.selected_incident(cursor) {
+        if let Some(view) = self.incident_at_hand() {
             let culprit = view.incident.culprit().map(|culprit| &culprit.service);
             return culprit.or(view.incident.services.first()).map_or_else(String::new, |service| exactly(service));
         }
@@ -264,7 +289,7 @@ impl App {
         }
     }
 
-    fn order(&mut self, command: ActCommand, said: &str, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn order(&mut self, command: ActCommand, said: &str, now: Timestamp, effects: &mut Vec<Effect>) {
         let last = self.acts().and_then(|acts| acts.last.as_ref()).map(|act| act.id);
         self.view.act_asked = Some(match command {
             ActCommand::Undo { act } => ActAsked::Undo(act),
@@ -278,7 +303,7 @@ impl App {
         if self.refuse_when_lost(now) {
             return;
         }
-        let Some(incident) = self.alerts.selected_incident(&self.view.alerts).map(|view| view.incident.id) else {
+        let Some(incident) = self.incident_at_hand().map(|view| view.incident.id) else {
             self.say("Select an incident to say whether it was worth waking for.", false, now);
             return;
         };
@@ -293,6 +318,7 @@ impl App {
                 Deed::Acknowledged(_) => "undo ack",
                 Deed::Silenced(_) => "undo silence",
                 Deed::Rated(_) => "undo verdict",
+                Deed::Noted(_) => "undo note",
                 Deed::Ended(_) => "undo ending",
             }),
             (None, Some(_)) => Some("undo recalc"),
@@ -345,18 +371,20 @@ impl App {
         let changed = self.topics.acts.take(revision, acts);
         if changed && let Some(told) = told {
             self.view.act_asked = None;
+            self.forget_noted();
             self.say(told, false, now);
         }
         changed
     }
 
     pub(super) fn open_acts(&mut self) {
-        self.view.acts = Some(ActsCursor::default());
+        let trace = self.view.trace.is_some();
+        self.view.pages.open(Page::Acts(Box::default()), trace);
         self.go_in_acts(Action::First);
     }
 
     pub(super) fn other_acts(&mut self) {
-        if let Some(cursor) = &mut self.view.acts {
+        if let Some(cursor) = self.acts_cursor_mut() {
             let page = match cursor.page {
                 ActsPage::Held => ActsPage::Noise,
                 ActsPage::Noise => ActsPage::Held,
@@ -417,7 +445,7 @@ impl App {
 
     /// What the selected row is, and all of it as text.
     pub(super) fn act_text(&self, now: Timestamp) -> Option<(&'static str, String)> {
-        let rows = self.act_rows(self.view.acts.as_ref()?.page);
+        let rows = self.act_rows(self.acts_cursor()?.page);
         let row = rows.get(self.act_position(&rows)?)?;
         let what = match row {
             ActRow::Held(id) => match self.held(*id)?.act.deed {
@@ -431,7 +459,7 @@ impl App {
     }
 
     pub(super) fn go_in_acts(&mut self, action: Action) {
-        let Some(cursor) = &self.view.acts else { return };
+        let Some(cursor) = self.acts_cursor() else { return };
         if cursor.ending.is_some() {
             return;
         }
@@ -439,7 +467,7 @@ impl App {
         let at = self.act_position(&rows).unwrap_or(0);
         let page = usize::from(ActsLayout::of(self.size).rows.height);
         let at = list::moved(action, at, rows.len(), page);
-        if let Some(cursor) = &mut self.view.acts {
+        if let Some(cursor) = self.acts_cursor_mut() {
             cursor.offset = list::offset(cursor.offset, at, rows.len(), page);
             cursor.selected = rows.into_iter().nth(at);
         }
@@ -448,7 +476,7 @@ impl App {
     /// The place of the selected row; of one that is gone that of the first.
     #[must_use]
     pub fn act_position(&self, rows: &[ActRow]) -> Option<usize> {
-        let selected = self.view.acts.as_ref()?.selected.as_ref();
+        let selected = self.acts_cursor()?.selected.as_ref();
         let known = selected.and_then(|selected| rows.iter().position(|row| row == selected));
         known.or((!rows.is_empty()).then_some(0))
     }
@@ -457,7 +485,7 @@ impl App {
     #[must_use]
     pub fn act_window(&self, rows: &[ActRow], page: usize) -> (usize, Option<usize>) {
         let at = self.act_position(rows);
-        let offset = self.view.acts.as_ref().map_or(0, |cursor| cursor.offset);
+        let offset = self.acts_cursor().map_or(0, |cursor| cursor.offset);
         (list::offset(offset, at.unwrap_or(0), rows.len(), page), at)
     }
 
@@ -471,20 +499,20 @@ impl App {
         if self.refuse_when_lost(now) {
             return;
         }
-        let Some(page) = self.view.acts.as_ref().map(|cursor| cursor.page) else { return };
+        let Some(page) = self.acts_cursor().map(|cursor| cursor.page) else { return };
         let rows = self.act_rows(page);
         let view = match self.act_position(&rows).and_then(|at| rows.get(at)) {
             Some(ActRow::Held(id)) => self.held(*id).filter(|view| view.is_in_force()).cloned(),
             _ => None,
         };
-        match (view, &mut self.view.acts) {
+        match (view, self.acts_cursor_mut()) {
             (Some(view), Some(cursor)) => cursor.ending = Some(view),
             _ => self.say("Only an ack or a silence that is in force can be ended.", false, now),
         }
     }
 
     pub(super) fn confirm_end(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let ending = self.view.acts.as_mut().and_then(|cursor| cursor.ending.take());
+        let ending = self.acts_cursor_mut().and_then(|cursor| cursor.ending.take());
         if let Some(view) = ending {
             self.order(ActCommand::End { act: view.act.id }, "Asked to end it.", now, effects);
         }
@@ -492,7 +520,7 @@ impl App {
 
     /// Moments from which ages in the lists are counted.
     pub(super) fn act_ages(&self) -> Vec<Timestamp> {
-        match self.view.acts.as_ref().map(|cursor| cursor.page) {
+        match self.acts_cursor().map(|cursor| cursor.page) {
             Some(ActsPage::Held) => {
                 self.acts().into_iter().flat_map(|acts| &acts.held).map(|view| view.act.at).collect()
             }
@@ -575,6 +603,7 @@ pub fn did(act: &Act) -> String {
         }
         Deed::Silenced(silence) => format!("{by} silenced {}", clean(&silence.matcher)),
         Deed::Rated(rating) => format!("{by} called incident {} {}", rating.incident.0, rating.verdict),
+        Deed::Noted(note) => format!("{by} noted something about incident {}", note.incident.0),
         Deed::Ended(_) => format!("{by} ended an ack or a silence"),
     }
 }
@@ -654,7 +683,7 @@ pub fn form_head(form: &ActForm) -> Option<String> {
 /// What it will do, as far as it can be read.
 #[must_use]
 pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Vec<TextLine> {
-    let mut page = Page::new(width);
+    let mut page = Composed::new(width);
     if let Some(error) = &form.error {
         page.add(Tone::Trouble, error, 0);
         page.gap();
@@ -663,7 +692,13 @@ pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Ve
     match form.until(now) {
         Ok(Until::Recovered) if silence => page.add(Tone::Plain, "Ends once nothing that it met is open.", 0),
         Ok(Until::Recovered) => page.add(Tone::Plain, "Calm until all of it is over.", 0),
-        Ok(Until::Worse) => page.add(Tone::Plain, "Ends once it is more severe than now.", 0),
+        Ok(Until::Worse) => {
+            let seen = match &form.what {
+                FormOf::Acknowledgement { seen, .. } => seen.to_string(),
+                FormOf::Silence => "now".to_owned(),
+            };
+            page.add(Tone::Plain, &format!("Ends once it is more severe than {seen}."), 0);
+        }
         Ok(Until::At(at)) => page.add(Tone::Plain, &format!("Ends {}.", wording::clock(at)), 0),
         Err(why) => page.add(Tone::Trouble, &why, 0),
     }
@@ -679,7 +714,7 @@ pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Ve
     page.lines
 }
 
-fn preview(page: &mut Page, app: &App, form: &ActForm, now: Timestamp) {
+fn preview(page: &mut Composed, app: &App, form: &ActForm, now: Timestamp) {
     let filter: Filter = match Silence::filter(form.text(MATCHER)) {
         Ok(filter) => filter,
         Err(error) => return page.add(Tone::Trouble, &error.to_string(), 0),
@@ -703,7 +738,7 @@ fn preview(page: &mut Page, app: &App, form: &ActForm, now: Timestamp) {
 /// The question whether something is to end.
 #[must_use]
 pub fn ending_lines(view: &HeldView, width: usize, now: Timestamp) -> Vec<TextLine> {
-    let mut page = Page::new(width);
+    let mut page = Composed::new(width);
     let covers = wording::plural(u64::from(view.covers), "open alert");
     page.add(Tone::Heading, &format!("{}.", held_title(view)), 0);
     page.add(Tone::Plain, &format!("It holds back {covers} now; they want somebody again."), 0);
@@ -723,7 +758,7 @@ pub fn held_title(view: &HeldView) -> String {
             format!("ack of {incident}: {}", clean(wording::short_title(&ack.title)))
         }
         Deed::Silenced(silence) => format!("silence {}", clean(&silence.matcher)),
-        Deed::Rated(_) | Deed::Ended(_) => did(&view.act),
+        Deed::Rated(_) | Deed::Noted(_) | Deed::Ended(_) => did(&view.act),
     }
 }
 

@@ -68,6 +68,8 @@ pub struct AlertList {
     rows: Vec<Row>,
     /// What each row is about, as it was arranged last; `None` where the cursor cannot be.
     ids: Vec<Option<RowId>>,
+    /// The incident that is being read, as it was when the monitor listed it last.
+    forgotten: Option<IncidentView>,
 }
 
 impl Row {
@@ -161,6 +163,18 @@ impl AlertList {
         &self.incidents
     }
 
+    /// An incident by its number, whatever the filters let pass.
+    #[must_use]
+    pub fn incident(&self, id: IncidentId) -> Option<&IncidentView> {
+        self.incidents.iter().chain(&self.forgotten).find(|view| view.incident.id == id)
+    }
+
+    /// Whether the monitor no longer lists it.
+    #[must_use]
+    pub fn is_forgotten(&self, id: IncidentId) -> bool {
+        self.known && !self.incidents.iter().any(|view| view.incident.id == id)
+    }
+
     /// The incidents that are open, worst first.
     pub fn open(&self) -> impl Iterator<Item = &IncidentView> {
         self.incidents.iter().filter(|view| view.incident.is_open())
@@ -228,9 +242,11 @@ impl AlertList {
         self.ids.iter().position(|known| known.as_ref() == Some(id))
     }
 
-    /// Takes the monitor's incidents.
-    pub fn take_incidents(&mut self, incidents: Vec<IncidentView>) -> bool {
+    /// Takes the monitor's incidents. The one that is being read stays at hand where it is not among them any more.
+    pub fn take_incidents(&mut self, incidents: Vec<IncidentView>, reading: Option<IncidentId>) -> bool {
         let changed = !self.known || self.incidents != incidents;
+        let listed = |id: &IncidentId| incidents.iter().any(|view| view.incident.id == *id);
+        self.forgotten = reading.filter(|id| !listed(id)).and_then(|id| self.incident(id).cloned());
         self.known = true;
         self.incidents = incidents;
         changed
@@ -378,15 +394,7 @@ impl AlertList {
     pub fn worst_of_selected(&self, cursor: &AlertCursor) -> Option<&Anomaly> {
         match cursor.selected.as_ref()? {
             RowId::Incident(_) => self.selected_incident(cursor)?.exemplars.first(),
-            RowId::Alert(..) => {
-                let view = self.selected_incident(cursor)?;
-                let alert = self.selected_alert(cursor)?;
-                let touches = |anomaly: &&Anomaly| {
-                    alert.exemplars.contains(&anomaly.id.trace)
-                        && alert.subject.services().any(|service| *service == anomaly.key.service)
-                };
-                view.exemplars.iter().find(touches)
-            }
+            RowId::Alert(..) => worst_of(self.selected_incident(cursor)?, self.selected_alert(cursor)?),
             RowId::Calm => None,
             RowId::Record(_) | RowId::Anomaly(..) => {
                 let worse = |a: &&Anomaly, b: &&Anomaly| a.severity.cmp(&b.severity).then(b.z.total_cmp(&a.z));
@@ -394,6 +402,16 @@ impl AlertList {
             }
         }
     }
+}
+
+/// The worst slow span that was kept of one alert.
+#[must_use]
+pub fn worst_of<'a>(view: &'a IncidentView, alert: &Alert) -> Option<&'a Anomaly> {
+    let touches = |anomaly: &&Anomaly| {
+        alert.exemplars.contains(&anomaly.id.trace)
+            && alert.subject.services().any(|service| *service == anomaly.key.service)
+    };
+    view.exemplars.iter().find(touches)
 }
 
 /// The alert that stands for an incident: the worst of those about its culprit, else the worst.

@@ -7,7 +7,7 @@ use super::keymap::Action;
 use super::level;
 use super::wording;
 use super::wrap::wrap;
-use crate::domain::{Anomaly, Counterfactual, Suspect, Timestamp, text};
+use crate::domain::{Anomaly, Counterfactual, Incident, Suspect, Timestamp, text};
 use crate::messages::{Analysis, AnalysisState, IncidentView, MetricReading, PromptReceipt};
 
 /// Stands where more text will come.
@@ -33,7 +33,7 @@ pub struct TextLine {
 
 /// Text that is being composed for a width.
 pub(super) struct Page {
-    width: usize,
+    pub(super) width: usize,
     pub(super) lines: Vec<TextLine>,
 }
 
@@ -167,13 +167,7 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
     for sentence in acts::sentences(view, now) {
         page.add(Tone::Plain, &sentence, 2);
     }
-    if let Some(Counterfactual { root, requests, observed, without, normal }) = &incident.counterfactual {
-        let culprit = incident.culprit().map_or("the culprit", |culprit| &culprit.service);
-        let what_if = format!(
-            "With {culprit} as normal, {} takes {without} instead of {observed} (normal {normal}; {}).",
-            wording::key(root),
-            wording::plural(*requests, "request"),
-        );
+    if let Some(what_if) = what_if(incident) {
         page.add(Tone::Plain, &what_if, 2);
     }
     page.gap();
@@ -200,6 +194,17 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
         page.gap();
         page.add(Tone::Quiet, "Was it right to wake somebody? + useful, - noise", 0);
     }
+}
+
+/// What requests would take with the culprit as it normally is.
+pub(super) fn what_if(incident: &Incident) -> Option<String> {
+    let Counterfactual { root, requests, observed, without, normal } = incident.counterfactual.as_ref()?;
+    let culprit = incident.culprit().map_or("the culprit", |culprit| &culprit.service);
+    Some(format!(
+        "With {culprit} as normal, {} takes {without} instead of {observed} (normal {normal}; {}).",
+        wording::key(root),
+        wording::plural(*requests, "request"),
+    ))
 }
 
 /// `order-matcher order.match explains 91%; 34 of 41 calls slow`
@@ -239,18 +244,29 @@ fn run(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
     headline(page, &analysis.anomaly);
     page.gap();
     page.add(Tone::Heading, "FACTS, computed, no model", 0);
-    if analysis.facts.is_empty() {
-        for fact in facts(&analysis.anomaly) {
+    evidence(page, &analysis.anomaly, Some(analysis));
+    metrics(page, analysis);
+    page.gap();
+    model(page, analysis, again, now);
+}
+
+/// The facts under their numbers, or what is known before anything was fetched.
+pub(super) fn evidence(page: &mut Page, anomaly: &Anomaly, analysis: Option<&Analysis>) {
+    let known = analysis.map_or(&[][..], |analysis| &analysis.facts);
+    if known.is_empty() {
+        for fact in facts(anomaly) {
             page.add(Tone::Plain, &fact, 2);
         }
     }
-    for (number, fact) in analysis.facts.iter().enumerate() {
+    for (number, fact) in known.iter().enumerate() {
         let numbered = fact.strip_prefix('E').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         let fact = if numbered { fact.clone() } else { format!("E{} {fact}", number + 1) };
         page.add(Tone::Plain, &fact, 3);
     }
-    metrics(page, analysis);
-    page.gap();
+}
+
+/// What the model said, and how it ended.
+pub(super) fn model(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
     page.add(Tone::Heading, "MODEL, likely, not proven", 0);
     let running = analysis.state == AnalysisState::Streaming;
     let text = analysis.text.trim_end();
@@ -271,7 +287,7 @@ fn run(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
     ending(page, analysis, again, now);
 }
 
-fn metrics(page: &mut Page, analysis: &Analysis) {
+pub(super) fn metrics(page: &mut Page, analysis: &Analysis) {
     if analysis.metrics.is_empty() && analysis.metrics_note.is_none() {
         return;
     }

@@ -2,7 +2,7 @@
 //! text reaches a clipboard is the terminal's business.
 
 use super::analysis::{self, TextLine, Tone};
-use super::{App, Effect, Place, acts, compare, leading, span, why, wording};
+use super::{App, Effect, Place, acts, compare, incident, leading, span, why, wording};
 use crate::domain::text::clean_lines;
 use crate::domain::{Alert, Severity, Timestamp, TraceId};
 use crate::messages::{BaselineView, IncidentView, RecordView, ServiceState, ServiceView};
@@ -12,7 +12,7 @@ pub const ENCODED_MOST: usize = 74_994;
 /// Bytes of text that become that much: three for each four.
 const MOST: usize = ENCODED_MOST / 4 * 3;
 /// No line is that long.
-const UNBROKEN: usize = usize::MAX;
+pub(super) const UNBROKEN: usize = usize::MAX;
 
 /// Text for a clipboard: clean, and no longer than one may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,14 +88,14 @@ impl App {
     }
 
     /// A link ends with the id, so it says both.
-    fn trace_line(&self) -> Option<String> {
+    pub(super) fn trace_line(&self) -> Option<String> {
         let trace = self.trace_at_hand()?;
         Some(format!("trace: {}", self.trace_link(trace).unwrap_or_else(|| trace.to_string())))
     }
 
     /// The trace that is open, else one of what is selected.
     fn trace_at_hand(&self) -> Option<TraceId> {
-        let of_alert = || self.alerts.selected_alert(&self.view.alerts)?.exemplars.first().copied();
+        let of_alert = || self.alert_at_hand()?.exemplars.first().copied();
         self.selected_anomaly().map(|anomaly| anomaly.id.trace).or_else(of_alert)
     }
 
@@ -105,7 +105,7 @@ impl App {
             Place::Trace => Some(("Trace id", self.view.trace.as_ref()?.trace.to_string())),
             Place::Span => Some(("Span", self.span_text()?)),
             Place::Why => {
-                let lines = why::lines(self, self.view.why.as_ref()?, UNBROKEN);
+                let lines = why::lines(self, self.why_cursor()?, UNBROKEN);
                 Some(("Arithmetic", facts(&lines)?))
             }
             Place::Services => Some(("Service", service(self.selected_service()?))),
@@ -114,8 +114,15 @@ impl App {
             Place::Alerts => Some(self.selected_text(now)),
             Place::Acts => self.act_text(now),
             Place::Compare | Place::Attributes => Some(("Comparison", compare::copied(self)?)),
-            Place::Incident | Place::Trends | Place::Week | Place::Service | Place::Map => None,
-            Place::Level | Place::EndAct | Place::ActForm | Place::Filter | Place::Help | Place::Palette => None,
+            Place::Incident => Some(("Incident", incident::copied(self, now)?)),
+            Place::Trends | Place::Week | Place::Service | Place::Map => None,
+            Place::Level
+            | Place::EndAct
+            | Place::ActForm
+            | Place::Note
+            | Place::Filter
+            | Place::Help
+            | Place::Palette => None,
         }
     }
 
@@ -181,7 +188,7 @@ fn joined<'a>(lines: impl Iterator<Item = &'a TextLine>) -> String {
 }
 
 /// The lines without those that only say what is awaited or which key to press; nothing if there are no others.
-fn facts(lines: &[TextLine]) -> Option<String> {
+pub(super) fn facts(lines: &[TextLine]) -> Option<String> {
     let mut told: Vec<&TextLine> = lines.iter().filter(|line| line.tone != Tone::Quiet).collect();
     // The gaps around a line that is left out become one.
     told.dedup_by(|next, before| next.text.trim().is_empty() && before.text.trim().is_empty());

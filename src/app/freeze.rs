@@ -132,6 +132,12 @@ impl App {
                     let completes = shown.histogram_normal.is_empty() && !view.histogram_normal.is_empty();
                     shown.key == view.key && !completes
                 }),
+                // What one has just done oneself is shown.
+                UpdateBody::IncidentHistory(history) => self
+                    .topics
+                    .incident_history
+                    .get()
+                    .is_some_and(|shown| shown.incident == history.incident && shown.acts == history.acts),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

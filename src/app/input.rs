@@ -1,10 +1,12 @@
-//! A line of typed text. The only place in the app that owns a widget: editing text well is the work of
+//! Typed text: a line, or several. The only place in the app that owns a widget: editing text well is the work of
 //! `tui_textarea`, and it is used here as a plain state machine, without drawing.
 
 use tui_textarea::{CursorMove, Input, Key as AreaKey, TextArea};
 
+use unicode_width::UnicodeWidthChar;
+
 use super::key::{Key, KeyCode};
-use crate::domain::text;
+use crate::domain::{Note, text};
 
 #[derive(Debug, Clone, Default)]
 pub struct LineInput {
@@ -75,6 +77,101 @@ impl LineInput {
     }
 }
 
+/// Several lines of typed text.
+#[derive(Debug, Clone, Default)]
+pub struct TextInput {
+    area: TextArea<'static>,
+}
+
+impl PartialEq for TextInput {
+    fn eq(&self, other: &Self) -> bool {
+        self.area.lines() == other.area.lines() && self.area.cursor() == other.area.cursor()
+    }
+}
+
+impl TextInput {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut input = Self::default();
+        input.insert(text);
+        input
+    }
+
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// How many characters may still be typed.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let lines = self.area.lines();
+        let typed: usize = lines.iter().map(|line| line.chars().count()).sum();
+        Note::MOST.saturating_sub(typed + lines.len().saturating_sub(1))
+    }
+
+    /// Inserts cleaned text at the cursor, as much as a note may hold.
+    pub fn insert(&mut self, text: &str) {
+        // Terminals paste carriage returns for the ends of lines.
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+        let cleaned: String = text::clean_lines(&lines).chars().take(self.room()).collect();
+        self.area.insert_str(cleaned);
+    }
+
+    /// Feeds a key: characters, line ends, and the editing keys of a shell.
+    pub fn feed(&mut self, key: Key) {
+        if let Some(c) = key.typed() {
+            return self.insert(c.encode_utf8(&mut [0; 4]));
+        }
+        let code = match key.code {
+            KeyCode::Enter if !key.alt && !key.ctrl => return self.insert("\n"),
+            KeyCode::Backspace => AreaKey::Backspace,
+            KeyCode::Delete => AreaKey::Delete,
+            KeyCode::Left => AreaKey::Left,
+            KeyCode::Right => AreaKey::Right,
+            KeyCode::Up => AreaKey::Up,
+            KeyCode::Down => AreaKey::Down,
+            KeyCode::Home => AreaKey::Home,
+            KeyCode::End => AreaKey::End,
+            KeyCode::Char('u') if key.ctrl => {
+                self.area.delete_line_by_head();
+                return;
+            }
+            KeyCode::Char(c @ ('a' | 'e' | 'b' | 'f' | 'w' | 'k' | 'd' | 'h' | 'n' | 'p')) if key.ctrl => {
+                AreaKey::Char(c)
+            }
+            KeyCode::Char(c @ ('b' | 'f' | 'd')) if key.alt => AreaKey::Char(c),
+            _ => return,
+        };
+        self.area.input(Input { key: code, ctrl: key.ctrl, alt: key.alt, shift: false });
+    }
+
+    /// The lines as a screen of that width shows them, broken where they are too long; and the cursor's line and column.
+    #[must_use]
+    pub fn shown(&self, width: usize) -> (Vec<String>, (usize, usize)) {
+        let width = width.max(2);
+        let typing = self.area.cursor();
+        let (mut lines, mut cursor) = (Vec::new(), (0, 0));
+        for (number, text) in self.area.lines().iter().enumerate() {
+            let (mut line, mut used) = (String::new(), 0);
+            for (at, c) in text.chars().chain([' ']).enumerate() {
+                let wide = c.width().unwrap_or(0);
+                if used + wide > width {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                if (number, at) == (typing.0, typing.1) {
+                    cursor = (lines.len(), used);
+                }
+                line.push(c);
+                used += wide;
+            }
+            lines.push(line.trim_end().to_owned());
+        }
+        (lines, cursor)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +187,39 @@ mod tests {
         assert_eq!(line.area.lines().len(), 1);
         line.insert(&"x".repeat(10_000));
         assert_eq!(line.text().chars().count(), LineInput::LONGEST);
+    }
+
+    #[test]
+    fn a_note_is_clean_lines_and_bounded() {
+        let mut note = TextInput::new("disk full\r\non\u{1b}[2J db-3\tnow");
+        assert_eq!(note.text(), "disk full\non[2J db-3 now");
+        note.feed(Key::plain(KeyCode::Enter));
+        note.feed(Key::char('x'));
+        note.feed(Key::plain(KeyCode::Up));
+        note.feed(Key::ctrl('e'));
+        note.feed(Key::char('!'));
+        assert_eq!(note.text(), "disk full\non[2J db-3 now!\nx");
+        let save = Key { alt: true, ..Key::plain(KeyCode::Enter) };
+        note.feed(save);
+        assert_eq!(note.text().lines().count(), 3, "what saves types nothing");
+        note.insert(&"é\n".repeat(5_000));
+        assert_eq!((note.text().chars().count(), note.room()), (Note::MOST, 0));
+        note.feed(Key::char('y'));
+        note.feed(Key::plain(KeyCode::Enter));
+        assert_eq!(note.text().chars().count(), Note::MOST);
+    }
+
+    #[test]
+    fn long_lines_of_a_note_are_broken_with_the_cursor_where_it_types() {
+        let mut note = TextInput::new("abcdef\n漢字x");
+        assert_eq!(note.shown(4), (vec!["abcd".into(), "ef".into(), "漢字".into(), "x".into()], (3, 1)));
+        note.feed(Key::plain(KeyCode::Home));
+        assert_eq!(note.shown(4).1, (2, 0));
+        note.feed(Key::plain(KeyCode::Up));
+        note.feed(Key::plain(KeyCode::End));
+        assert_eq!(note.shown(4).1, (1, 2));
+        assert_eq!(TextInput::new("").shown(0), (vec![String::new()], (0, 0)));
+        assert_eq!(TextInput::new("abcd").shown(4).1, (1, 0), "behind a full line it stands on the next");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::acts::{ActForm, FormOf};
+use super::keymap::Action;
 use super::layout::Pane;
 use super::{App, Typing};
 use crate::domain::filter::Filter;
@@ -18,6 +19,8 @@ pub struct Kept {
     pub filter: String,
     /// Begun and neither sent nor given up.
     pub draft: Option<Draft>,
+    /// A note that is not kept yet, and of which incident.
+    pub note: Option<(IncidentId, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +71,10 @@ impl App {
             // One that is being typed may not be meant yet.
             filter: typed.map_or(&self.view.filter_text, Typing::before).clone(),
             draft,
+            note: match &self.view.note {
+                Some(form) => Some((form.incident, form.input.text())),
+                None => self.view.note_draft.clone(),
+            },
         }
     }
 
@@ -86,17 +93,21 @@ impl App {
             told.push(format!("The filter of last time is set: {filter_text}; esc clears it."));
             (self.view.filter, self.view.filter_text) = (filter, filter_text);
         }
-        self.draft = kept.draft;
-        told.extend(self.draft.as_ref().map(|draft| {
-            let (what, action) = match draft {
-                Draft::Filter(_) => ("A filter".to_owned(), super::keymap::Action::StartFilter),
-                Draft::Silence { .. } => ("A silence".to_owned(), super::keymap::Action::Silence),
-                Draft::Acknowledgement { incident, .. } => {
-                    (format!("An acknowledgement of incident {}", incident.0), super::keymap::Action::Acknowledge)
-                }
-            };
-            format!("{what} was being typed; {} goes on with it.", self.keys.key_of(action))
-        }));
+        let draft = kept.draft.as_ref().map(|draft| match draft {
+            Draft::Filter(_) => ("A filter".to_owned(), Action::StartFilter),
+            Draft::Silence { .. } => ("A silence".to_owned(), Action::Silence),
+            Draft::Acknowledgement { incident, .. } => {
+                (format!("An acknowledgement of incident {}", incident.0), Action::Acknowledge)
+            }
+        });
+        let note = kept.note.as_ref().map(|(of, _)| (format!("A note on incident {}", of.0), Action::WriteNote));
+        told.extend(
+            draft
+                .into_iter()
+                .chain(note)
+                .map(|(what, action)| format!("{what} was being typed; {} goes on with it.", self.keys.key_of(action))),
+        );
+        (self.draft, self.view.note_draft) = (kept.draft, kept.note);
         if !told.is_empty() {
             self.say(told.join(" "), false, now);
         }

@@ -40,6 +40,8 @@ pub enum Place {
     EndAct,
     /// An acknowledgement or a silence is being typed.
     ActForm,
+    /// A note is being written.
+    Note,
     /// The filter is being typed.
     Filter,
     /// The help is open; what is typed searches it.
@@ -60,7 +62,13 @@ pub enum Action {
     Last,
     Unfold,
     Fold,
+    OpenSelected,
     OpenTrace,
+    NextPart,
+    PreviousPart,
+    WriteNote,
+    SaveNote,
+    LeaveNote,
     ShowAlertsOfService,
     NextSlow,
     PreviousSlow,
@@ -135,7 +143,7 @@ pub struct Binding {
 }
 
 use Place::{
-    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Incident, Level, Map,
+    ActForm, Acts, Alerts, Analysis, Attributes, Baseline, Compare, EndAct, Filter, Help, Incident, Level, Map, Note,
     Palette, Service, Services, Span, Trace, Trends, Week, Why,
 };
 
@@ -145,8 +153,10 @@ const LISTS: &[Place] = &[
 ];
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
-const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
-const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
+/// The panes, and the page of what is selected in them.
+const MATTERS: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident];
+const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Acts];
+const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
     Level, Acts, EndAct,
@@ -158,7 +168,7 @@ const SCREENS: &[Place] = &[
 ];
 const EVERYWHERE: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
-    Level, Acts, EndAct, ActForm, Filter, Help, Palette,
+    Level, Acts, EndAct, ActForm, Note, Filter, Help, Palette,
 ];
 /// Where typing does not make text.
 const NO_TEXT: &[Place] = &[
@@ -173,6 +183,8 @@ const fn c(c: char) -> Key {
 const fn k(code: KeyCode) -> Key {
     Key::plain(code)
 }
+
+const ALT_ENTER: Key = Key { alt: true, ..Key::plain(KeyCode::Enter) };
 
 const fn row(
     keys: &'static [Key],
@@ -200,13 +212,16 @@ const fn closing(keys: &'static [Key], opened: Action, places: &'static [Place])
 pub const TABLE: &[Binding] = &[
     row(
         &[k(KeyCode::Enter)],
-        Action::OpenTrace,
+        Action::OpenSelected,
         &[Alerts, Baseline, Analysis],
-        "trace of the slow span",
-        Some("trace"),
+        "all of it, or its trace",
+        Some("open"),
     ),
+    row(&[k(KeyCode::Tab)], Action::NextPart, &[Incident], "next part of the page", Some("part")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Incident], "previous part", None),
+    row(&[c('T')], Action::OpenTrace, &[Alerts, Baseline, Analysis, Incident], "trace of the slow span", Some("trace")),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
-    row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
+    row(&[c('!')], Action::AskAboutLevel, MATTERS, "accept or undo a level", Some("level")),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
@@ -235,7 +250,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
-    row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
+    row(&[c('w')], Action::Explain, MATTERS, "why an alert, or why none", Some("why")),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
     row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
@@ -243,13 +258,22 @@ pub const TABLE: &[Binding] = &[
     row(&[c('d')], Action::AskToEnd, &[Acts], "end the ack or silence", Some("end it")),
     row(&[c('y')], Action::ConfirmEnd, &[EndAct], "end it", Some("end it")),
     row(&[k(KeyCode::Tab)], Action::OtherActs, &[Acts], "acks, or the noise ledger", Some("other page")),
-    row(&[c('x')], Action::Acknowledge, &[Alerts, Baseline, Analysis], "acknowledge, with an end", Some("ack")),
+    row(
+        &[c('x')],
+        Action::Acknowledge,
+        &[Alerts, Baseline, Analysis, Incident],
+        "acknowledge, with an end",
+        Some("ack"),
+    ),
     row(&[c('s')], Action::Silence, ACTING, "silence what matches", Some("silence")),
-    row(&[c('+')], Action::RateUseful, &[Alerts], "rate: woken rightly", None),
-    row(&[c('-')], Action::RateNoise, &[Alerts], "rate: noise", None),
-    row(&[c('X')], Action::OpenActs, PANES, "acks, silences, noise", Some("acks")),
+    row(&[c('n')], Action::WriteNote, &[Alerts, Incident], "write a note on it", Some("note")),
+    row(&[Key::ctrl('s'), ALT_ENTER], Action::SaveNote, &[Note], "save the note", Some("save")),
+    row(&[k(KeyCode::Esc)], Action::LeaveNote, &[Note], "leave it, unsaved", Some("leave it")),
+    row(&[c('+')], Action::RateUseful, &[Alerts, Incident], "rate: woken rightly", None),
+    row(&[c('-')], Action::RateNoise, &[Alerts, Incident], "rate: noise", None),
+    row(&[c('X')], Action::OpenActs, MATTERS, "acks, silences, noise", Some("acks")),
     closing(&[c('X')], Action::OpenActs, &[Acts]),
-    row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis], "beside a normal trace", None),
+    row(&[c('c')], Action::Compare, &[Alerts, Baseline, Analysis, Incident], "beside a normal trace", None),
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     closing(&[c('w')], Action::Explain, &[Why]),
@@ -269,12 +293,13 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Incident], "copy all of it for a chat", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
     row(
         &[c('o')],
         Action::Link,
-        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes],
+        &[Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident],
         "Jaeger link, and copy it",
         Some("link"),
     ),
@@ -329,6 +354,7 @@ impl Place {
         Self::Acts,
         Self::EndAct,
         Self::ActForm,
+        Self::Note,
         Self::Filter,
         Self::Help,
         Self::Palette,
@@ -355,6 +381,7 @@ impl Place {
             Self::Acts => "Acks and silences",
             Self::EndAct => "Ending",
             Self::ActForm => "Ack or silence",
+            Self::Note => "Note",
             Self::Filter => "Filter",
             Self::Help => "Help",
             Self::Palette => "Palette",
@@ -364,7 +391,7 @@ impl Place {
     /// Whether keys that type a character type it there.
     #[must_use]
     pub const fn takes_text(self) -> bool {
-        matches!(self, Self::ActForm | Self::Filter | Self::Help | Self::Palette)
+        matches!(self, Self::ActForm | Self::Note | Self::Filter | Self::Help | Self::Palette)
     }
 }
 
@@ -453,7 +480,10 @@ mod tests {
 
     #[test]
     fn text_can_be_typed_where_text_is_typed() {
-        for row in TABLE.iter().filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm)) {
+        for row in TABLE
+            .iter()
+            .filter(|row| row.applies(Filter) || row.applies(Palette) || row.applies(ActForm) || row.applies(Note))
+        {
             assert!(row.keys.iter().all(|key| key.typed().is_none()), "{}", row.label());
         }
         let typed_in_help: Vec<char> = TABLE

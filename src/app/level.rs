@@ -1,8 +1,8 @@
 //! New levels: what accepting one does, or undoing one, said before it is done.
 
-use super::analysis::{Page, TextLine, Tone};
+use super::analysis::{Page as Composed, TextLine, Tone};
 use super::keymap::Action;
-use super::{App, Effect, RowId, wording};
+use super::{App, Effect, Page, wording};
 use crate::domain::{AcceptedLevel, Alert, AlertId, Durations, IncidentId, LevelId, LevelShift, ShiftedKey, Timestamp};
 use crate::messages::{CommandKind, IncidentView, LevelView};
 
@@ -36,6 +36,15 @@ pub fn offers(view: &IncidentView) -> (Vec<&Alert>, bool) {
 }
 
 impl App {
+    /// The question about a level, if it is what is shown.
+    #[must_use]
+    pub fn level_cursor(&self) -> Option<&LevelCursor> {
+        match self.page() {
+            Some(Page::Level(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
     fn levels(&self) -> &[LevelView] {
         self.topics.levels.get().map_or(&[], Vec::as_slice)
     }
@@ -51,12 +60,12 @@ impl App {
     #[must_use]
     pub fn level_question(&self) -> Option<LevelQuestion> {
         let accepted = |id: LevelId| self.levels().iter().find(|view| view.level.id == id).cloned();
-        if !self.view.led_by_services
-            && let Some(view) = self.alerts.selected_incident(&self.view.alerts)
+        if (!self.view.led_by_services || self.incident_page().is_some())
+            && let Some(view) = self.incident_at_hand()
         {
-            let alerts: Vec<&Alert> = match &self.view.alerts.selected {
-                Some(RowId::Alert(_, id)) => view.alerts.iter().filter(|alert| alert.id == *id).collect(),
-                _ => view.alerts.iter().collect(),
+            let alerts: Vec<&Alert> = match self.alert_alone() {
+                Some(alert) => vec![alert],
+                None => view.alerts.iter().collect(),
             };
             let offers: Vec<&Alert> = alerts.iter().copied().filter(|alert| alert.offer().is_some()).collect();
             if !offers.is_empty() {
@@ -82,7 +91,10 @@ impl App {
             _ if self.lost.is_some() => {
                 self.say("The monitor ended, so nothing can be decided; quit and start again.", true, now);
             }
-            Some(question) => self.view.level = Some(LevelCursor { question, offset: 0 }),
+            Some(question) => {
+                let trace = self.view.trace.is_some();
+                self.view.pages.open(Page::Level(Box::new(LevelCursor { question, offset: 0 })), trace);
+            }
             None => {
                 let why = "No new level is offered here: what is slow must last, steadily, for half an hour.";
                 self.say(why, false, now);
@@ -92,17 +104,18 @@ impl App {
 
     /// Of several accepted levels the one before, and after the oldest the newest again.
     pub(super) fn next_level(&mut self) {
-        let Some(LevelCursor { question: LevelQuestion::Undo(shown), .. }) = &self.view.level else { return };
+        let Some(LevelCursor { question: LevelQuestion::Undo(shown), .. }) = self.level_cursor() else { return };
         let levels = self.levels();
         let at = levels.iter().position(|view| view.level.id == shown.level.id).map_or(0, |at| at + 1);
         let next = levels.get(at).or(levels.first()).cloned();
-        if let Some(view) = next {
-            self.view.level = Some(LevelCursor { question: LevelQuestion::Undo(view), offset: 0 });
+        if let (Some(view), Some(Page::Level(cursor))) = (next, self.page_mut()) {
+            **cursor = LevelCursor { question: LevelQuestion::Undo(view), offset: 0 };
         }
     }
 
     pub(super) fn confirm_level(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(LevelCursor { question, .. }) = self.view.level.take() else { return };
+        let Some(LevelCursor { question, .. }) = self.level_cursor().cloned() else { return };
+        self.view.pages.close(self.view.trace.is_some());
         let (command, asked, said) = match question {
             LevelQuestion::Accept { alerts, .. } => (
                 CommandKind::AcceptLevel { alerts: alerts.clone() },
@@ -159,7 +172,7 @@ pub fn title(app: &App, cursor: &LevelCursor) -> (String, String) {
 
 #[must_use]
 pub fn lines(cursor: &LevelCursor, width: usize) -> Vec<TextLine> {
-    let mut page = Page::new(width);
+    let mut page = Composed::new(width);
     match &cursor.question {
         LevelQuestion::Accept { shifts, .. } => accept(&mut page, shifts),
         LevelQuestion::Undo(view) => undo(&mut page, view),
@@ -175,7 +188,7 @@ fn keys(shifts: &[LevelShift]) -> Vec<&ShiftedKey> {
     keys
 }
 
-fn accept(page: &mut Page, shifts: &[LevelShift]) {
+fn accept(page: &mut Composed, shifts: &[LevelShift]) {
     let keys = keys(shifts);
     let since = shifts.iter().map(|shift| shift.since.minute_after()).max().unwrap_or_default();
     let count = wording::plural(keys.len() as u64, "operation");
@@ -205,7 +218,7 @@ fn change(of: &ShiftedKey) -> String {
     }
 }
 
-fn undo(page: &mut Page, LevelView { level, learnt, needs }: &LevelView) {
+fn undo(page: &mut Composed, LevelView { level, learnt, needs }: &LevelView) {
     let accepted = format!(
         "Accepted {} by {}, as normal since {}.",
         wording::clock(level.at),

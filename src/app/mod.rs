@@ -19,6 +19,7 @@ pub mod layout;
 pub mod level;
 mod list;
 pub mod map;
+pub mod note;
 pub mod page;
 pub mod palette;
 pub mod service;
@@ -39,10 +40,12 @@ pub use bindings::KeyMap;
 pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
-pub use input::LineInput;
+pub use incident::IncidentCursor;
+pub use input::{LineInput, TextInput};
 pub use kept::{Draft, Kept};
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use note::NoteForm;
 pub use page::{Page, Pages};
 pub use palette::PaletteView;
 pub use status::{Mood, Status};
@@ -52,7 +55,7 @@ pub use why::WhyCursor;
 pub use wrap::wrap;
 
 use crate::domain::filter::Filter;
-use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
+use crate::domain::{Anomaly, AnomalyId, IncidentId, Micros, Severity, SpanKey, Subject, Timestamp};
 use crate::messages::{
     CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, Update, UpdateBody,
 };
@@ -112,16 +115,14 @@ pub struct View {
     pub trace: Option<TraceCursor>,
     /// Detail pages, laid over the panes and the trace they were opened from.
     pub pages: Pages,
-    /// The arithmetic of the alert test, laid over the panes.
-    pub why: Option<WhyCursor>,
-    /// The question about a new level, laid over the panes.
-    pub level: Option<LevelCursor>,
     pub level_asked: Option<level::LevelAsked>,
-    /// Acknowledgements and silences, or the noise ledger, laid over the panes.
-    pub acts: Option<ActsCursor>,
     /// The acknowledgement or silence that is being typed.
     pub act_form: Option<ActForm>,
     pub act_asked: Option<acts::ActAsked>,
+    /// The note that is being written.
+    pub note: Option<NoteForm>,
+    /// One that was left, or sent and not yet confirmed.
+    pub note_draft: Option<(IncidentId, String)>,
     pub help: Option<HelpView>,
     pub palette: Option<PaletteView>,
     /// A sentence in the rule above the keys.
@@ -129,6 +130,9 @@ pub struct View {
     pub asked: Option<AnomalyId>,
     pub recalculation_open: bool,
     baseline_asked: Option<SpanKey>,
+    incident_asked: Option<IncidentId>,
+    /// The test that the incident's page tells of.
+    why_asked: Option<(Subject, Timestamp)>,
 }
 
 impl Typing {
@@ -166,8 +170,12 @@ pub struct Message {
 impl View {
     /// What is asked, if anything is; not what was typed into it.
     fn question(&self) -> (Option<&level::LevelQuestion>, Option<&HeldView>, bool) {
-        let ending = self.acts.as_ref().and_then(|cursor| cursor.ending.as_ref());
-        (self.level.as_ref().map(|cursor| &cursor.question), ending, self.act_form.is_some())
+        let (level, ending) = match self.pages.shown(self.trace.is_some()) {
+            Some(Page::Level(cursor)) => (Some(&cursor.question), None),
+            Some(Page::Acts(cursor)) => (None, cursor.ending.as_ref()),
+            _ => (None, None),
+        };
+        (level, ending, self.act_form.is_some())
     }
 }
 
@@ -358,6 +366,8 @@ impl App {
             Place::Filter
         } else if view.act_form.is_some() {
             Place::ActForm
+        } else if view.note.is_some() {
+            Place::Note
         } else if let Some(page) = self.page() {
             page.place()
         } else if let Some(trace) = &view.trace {
@@ -367,12 +377,6 @@ impl App {
                 (None, Some(_)) => Place::Span,
                 (None, None) => Place::Trace,
             }
-        } else if let Some(cursor) = &view.acts {
-            if cursor.ending.is_some() { Place::EndAct } else { Place::Acts }
-        } else if view.level.is_some() {
-            Place::Level
-        } else if view.why.is_some() {
-            Place::Why
         } else {
             match view.focus {
                 Pane::Services => Place::Services,
@@ -389,12 +393,17 @@ impl App {
         self.view.pages.shown(self.view.trace.is_some())
     }
 
+    pub(crate) fn page_mut(&mut self) -> Option<&mut Page> {
+        self.view.pages.shown_mut(self.view.trace.is_some())
+    }
+
     /// The anomaly that the analysis pane and the verdict are about.
     #[must_use]
     pub fn selected_anomaly(&self) -> Option<&Anomaly> {
-        match &self.view.trace {
-            Some(trace) => Some(&trace.anomaly),
-            None => self.alerts.selected_anomaly(&self.view.alerts),
+        match (self.incident_page(), &self.view.trace) {
+            (Some(cursor), _) => self.anomaly_on_page(cursor),
+            (None, Some(trace)) => Some(&trace.anomaly),
+            (None, None) => self.alerts.selected_anomaly(&self.view.alerts),
         }
     }
 
@@ -410,7 +419,11 @@ impl App {
     pub fn baseline_key(&self) -> Option<&SpanKey> {
         let of_alert = || self.alert_key();
         let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
-        if self.view.led_by_services { of_service().or_else(of_alert) } else { of_alert().or_else(of_service) }
+        match self.view.pages.incident_read() {
+            Some(cursor) => self.key_on_page(cursor),
+            None if self.view.led_by_services => of_service().or_else(of_alert),
+            None => of_alert().or_else(of_service),
+        }
     }
 
     /// The key that the selected row is about; of an incident that of its culprit's worst span, else of its worst alert.
@@ -456,6 +469,7 @@ impl App {
             }
             self.view.baseline_asked = wanted;
         }
+        self.follow_incident(effects);
     }
 
     fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
@@ -510,11 +524,13 @@ impl App {
                 if !self.topics.incidents_at.take(revision, revision) {
                     return false;
                 }
-                let changed = self.alerts.take_incidents(incidents);
+                let reading = self.view.pages.incident_read().map(|cursor| cursor.incident);
+                let changed = self.alerts.take_incidents(incidents, reading);
                 self.arrange(now);
                 changed
             }
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
+            UpdateBody::IncidentHistory(history) => self.topics.incident_history.take(revision, history),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {

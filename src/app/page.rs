@@ -1,11 +1,14 @@
 //! Detail pages over the panes, the newest on top, and where the open trace lies among them.
 
+use super::acts::ActsCursor;
 use super::incident::IncidentCursor;
 use super::keymap::Place;
+use super::level::LevelCursor;
 use super::map::MapCursor;
 use super::service::ServiceCursor;
 use super::trends::TrendsCursor;
 use super::week::WeekCursor;
+use super::why::WhyCursor;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Page {
@@ -14,18 +17,33 @@ pub enum Page {
     Week(WeekCursor),
     Service(ServiceCursor),
     Map(MapCursor),
+    /// The arithmetic of the alert test.
+    Why(Box<WhyCursor>),
+    /// The question about a new level.
+    Level(Box<LevelCursor>),
+    /// Acknowledgements and silences, or the noise ledger.
+    Acts(Box<ActsCursor>),
 }
 
 impl Page {
     #[must_use]
-    pub const fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         match self {
             Self::Incident(_) => Place::Incident,
             Self::Trends(_) => Place::Trends,
             Self::Week(_) => Place::Week,
             Self::Service(_) => Place::Service,
             Self::Map(_) => Place::Map,
+            Self::Why(_) => Place::Why,
+            Self::Level(_) => Place::Level,
+            Self::Acts(cursor) if cursor.ending.is_some() => Place::EndAct,
+            Self::Acts(_) => Place::Acts,
         }
+    }
+
+    /// Whether it only says more of what lies under it.
+    const fn is_about_what_is_under_it(&self) -> bool {
+        matches!(self, Self::Why(_) | Self::Level(_) | Self::Acts(_))
     }
 }
 
@@ -50,6 +68,34 @@ impl Pages {
     pub fn shown_mut(&mut self, trace: bool) -> Option<&mut Page> {
         let shown = !trace || self.over_trace > 0;
         self.stack.last_mut().filter(|_| shown)
+    }
+
+    /// The incident that the page which is shown is about, also where a view was laid over it that says more of it.
+    #[must_use]
+    pub fn incident(&self, trace: bool) -> Option<&IncidentCursor> {
+        let visible = if trace { self.over_trace } else { self.stack.len() };
+        match self.stack.iter().rev().take(visible).find(|page| !page.is_about_what_is_under_it()) {
+            Some(Page::Incident(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    /// The same, also where the trace that was opened from it lies over it.
+    #[must_use]
+    pub fn incident_read(&self) -> Option<&IncidentCursor> {
+        self.incident(false)
+    }
+
+    pub fn incident_mut(&mut self) -> Option<&mut IncidentCursor> {
+        match self.stack.iter_mut().rev().find(|page| !page.is_about_what_is_under_it()) {
+            Some(Page::Incident(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stack.is_empty()
     }
 
     /// Lays a page over everything.

@@ -475,7 +475,7 @@ fn what_is_asked_about_an_incident_is_asked_about_its_culprits_worst_span() {
     bench.keys("ljj");
     assert!(!bench.analysis_text().contains("words about it"));
     let trace = anomaly("b", 2, Severity::Sev2).id.trace;
-    assert_eq!(bench.code(KeyCode::Enter), [Effect::Send(CommandKind::ShowTrace { trace })]);
+    assert_eq!(bench.keys("T"), [Effect::Send(CommandKind::ShowTrace { trace })]);
 }
 
 #[test]
@@ -486,7 +486,7 @@ fn the_arithmetic_is_that_of_what_was_selected_and_of_the_minute_asked_for() {
     let at = NOW - Micros::from_secs(40);
     assert_eq!(bench.keys("w"), [Effect::Send(CommandKind::ExplainVerdict { subject: subject.clone(), at: Some(at) })]);
     let text = |bench: &Bench| {
-        let lines = why::lines(&bench.app, bench.app.view.why.as_ref().unwrap(), 200);
+        let lines = why::lines(&bench.app, bench.app.why_cursor().unwrap(), 200);
         lines.into_iter().map(|line| line.text + "\n").collect::<String>()
     };
     assert!(text(&bench).starts_with("S1 because 34 of 41 above 480ms in 20 s, 0.4 expected, chance 1 in 10³⁸."));
@@ -742,8 +742,8 @@ fn an_ack_takes_two_keys_or_an_end_and_a_reason() {
     let mut bench = Bench::with(Vec::new());
     bench.tell(UpdateBody::Incidents(two_incidents()));
     let order = |incident, alert, until, reason: &str| {
-        let (incident, alert) = (IncidentId(incident), Option::map(alert, AlertId));
-        let order = ActCommand::Acknowledge { incident, alert, until, reason: reason.to_owned() };
+        let (incident, alert, seen) = (IncidentId(incident), Option::map(alert, AlertId), Severity::Sev1);
+        let order = ActCommand::Acknowledge { incident, alert, seen, until, reason: reason.to_owned() };
         [Effect::Send(CommandKind::Act(order))]
     };
     bench.keys("x");
@@ -1165,3 +1165,5 @@ fn what_was_being_typed_when_the_terminal_went_away_is_there_when_it_is_opened_a
     after.keys("/");
     assert_eq!(after.app.view.typing.as_ref().unwrap().line.text(), "svc:pay");
 }
+#[path = "incident_tests.rs"]
+mod incident_page;

@@ -1,7 +1,7 @@
 //! Why it is an alert, why not a worse or a milder one, and why there is none: the arithmetic of the alert test in words.
 
-use super::analysis::{Page, TextLine, Tone};
-use super::{App, wording};
+use super::analysis::{Page as Composed, TextLine, Tone};
+use super::{App, Page, wording};
 use crate::domain::{Alert, Anomaly, KindTested, Micros, Obstacle, Severity, Subject, Tested, Timestamp, odds};
 use crate::messages::WhyView;
 
@@ -16,6 +16,24 @@ pub struct WhyCursor {
     /// The end of the windows that were asked for; `None` for what is known now.
     pub at: Option<Timestamp>,
     pub offset: usize,
+}
+
+impl App {
+    /// The arithmetic, if it is what is shown.
+    #[must_use]
+    pub fn why_cursor(&self) -> Option<&WhyCursor> {
+        match self.page() {
+            Some(Page::Why(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    pub(super) fn why_cursor_mut(&mut self) -> Option<&mut WhyCursor> {
+        match self.page_mut() {
+            Some(Page::Why(cursor)) => Some(cursor),
+            _ => None,
+        }
+    }
 }
 
 /// The test of the subject that is asked about; another's is never shown.
@@ -40,7 +58,7 @@ pub fn remark(app: &App, cursor: &WhyCursor) -> String {
 
 #[must_use]
 pub fn lines(app: &App, cursor: &WhyCursor, width: usize) -> Vec<TextLine> {
-    let mut page = Page::new(width);
+    let mut page = Composed::new(width);
     let view = shown(app, cursor);
     if let Some(alert) = &cursor.alert {
         verdict(&mut page, alert, view);
@@ -69,7 +87,7 @@ pub fn lines(app: &App, cursor: &WhyCursor, width: usize) -> Vec<TextLine> {
     page.lines
 }
 
-fn verdict(page: &mut Page, alert: &Alert, view: Option<&WhyView>) {
+fn verdict(page: &mut Composed, alert: &Alert, view: Option<&WhyView>) {
     let numbers = &alert.worst;
     let because = format!(
         "{} because {} in {}, {} expected, chance 1 in {}.",
@@ -109,6 +127,12 @@ fn verdict(page: &mut Page, alert: &Alert, view: Option<&WhyView>) {
         ),
         3,
     );
+    neither_worse_nor_milder(page, alert, view);
+}
+
+/// What kept it from being worse, as far as its test is known, and why it is no milder.
+pub(super) fn neither_worse_nor_milder(page: &mut Composed, alert: &Alert, view: Option<&WhyView>) {
+    let numbers = &alert.worst;
     let same = |kind: &&KindTested| kind.kind == alert.kind && kind.detail == alert.detail;
     let window = numbers.window.length();
     let of_window = view.into_iter().flat_map(|view| &view.kinds).find(same);
@@ -126,7 +150,7 @@ fn verdict(page: &mut Page, alert: &Alert, view: Option<&WhyView>) {
     }
 }
 
-fn tested(page: &mut Page, kind: &KindTested) {
+fn tested(page: &mut Composed, kind: &KindTested) {
     let raised = kind.tested.iter().filter(|tested| tested.obstacle.is_none()).map(|tested| tested.severity).min();
     let title = kind.kind.name().to_uppercase();
     let detail = if kind.detail.is_empty() { String::new() } else { format!(" ({})", kind.detail) };

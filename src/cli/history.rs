@@ -7,7 +7,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{Failure, Flags, output};
-use crate::domain::{Alert, Anomaly, Incident, Micros, Severity, Suspect, TimeWindow, Timestamp, text};
+use crate::domain::{
+    Act, ActId, ActLog, Alert, Anomaly, Deed, Incident, Micros, Severity, Silence, Suspect, TimeWindow, Timestamp,
+    Until, text,
+};
 use crate::store::{Query, Store};
 
 /// What is looked for.
@@ -45,6 +48,22 @@ enum Kind {
 enum When {
     Ago(Micros),
     At(Timestamp),
+}
+
+/// An incident with what people did about it.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    incident: Incident,
+    acts: Vec<Act>,
+}
+
+impl Told {
+    fn new(incident: Incident, alerts: &[Alert], log: &ActLog) -> Self {
+        let own: Vec<Alert> = alerts.iter().filter(|alert| alert.incident == incident.id).cloned().collect();
+        let acts = log.iter().filter(|act| log.is_about(act, incident.id, &own)).cloned().collect();
+        Self { incident, acts }
+    }
 }
 
 /// A name, what it says, and how it is written: the columns of one line.
@@ -109,7 +128,23 @@ impl HistoryArgs {
     fn list(&self, store: &Store, query: &Query) -> Result<(String, bool), Failure> {
         let failed = |error: crate::store::StoreError| Failure::Sentence(error.to_string());
         match self.kind {
-            Kind::Incidents => self.write(&store.incidents(query).map_err(failed)?, incident_line),
+            Kind::Incidents => {
+                let log: ActLog = store.acts().map_err(failed)?.into_iter().collect();
+                let alerts = store.alerts(&Query::default()).map_err(failed)?;
+                let told = |incident| Told::new(incident, &alerts, &log);
+                let found: Vec<Told> = store.incidents(query).map_err(failed)?.into_iter().map(told).collect();
+                if self.json {
+                    return self.write(&found, |told| incident_line(&told.incident));
+                }
+                let lines = aligned(&found.iter().map(|told| incident_line(&told.incident)).collect::<Vec<_>>());
+                let mut text = String::new();
+                for (line, told) in lines.lines().zip(&found) {
+                    text.push_str(line);
+                    text.push('\n');
+                    text.extend(told.acts.iter().flat_map(|act| act_lines(act, &log)).map(|line| format!("{line}\n")));
+                }
+                Ok((text, found.is_empty()))
+            }
             Kind::Alerts => self.write(&store.alerts(query).map_err(failed)?, alert_line),
             Kind::Anomalies => self.write(&store.anomalies(query).map_err(failed)?, anomaly_line),
         }
@@ -170,6 +205,40 @@ fn incident_line(incident: &Incident) -> Line {
         incident.title.clone(),
         incident.culprit().map_or_else(|| "no culprit".to_owned(), culprit),
     ]
+}
+
+/// Who did what and when, below the line of the incident; what a note says, each of its lines on one.
+fn act_lines(act: &Act, log: &ActLog) -> Vec<String> {
+    let until = |until: Until| match until {
+        Until::Recovered => "until recovered".to_owned(),
+        Until::Worse => "until worse".to_owned(),
+        Until::At(at) => format!("until {}", time(at)),
+    };
+    let reason = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let mut more = Vec::new();
+    let what = match &act.deed {
+        Deed::Acknowledged(ack) => {
+            let which = if ack.whole { "acknowledged it" } else { "acknowledged an alert of it" };
+            format!("{which} {}{}", until(ack.hold.until), reason(&ack.hold.reason))
+        }
+        Deed::Silenced(Silence { matcher, hold }) => {
+            format!("silenced {matcher} {}{}", until(hold.until), reason(&hold.reason))
+        }
+        Deed::Rated(rating) => format!("called it {}", rating.verdict),
+        Deed::Noted(note) => {
+            let mut lines = note.text.lines();
+            let first = lines.next().unwrap_or_default();
+            more.extend(lines.map(|line| format!("{:26}{}", "", text::clean(line))));
+            format!("noted: {first}")
+        }
+        Deed::Ended(ActId(of)) => match log.get(ActId(*of)).map(|of| &of.deed) {
+            Some(Deed::Silenced(silence)) => format!("ended the silence {}", silence.matcher),
+            _ => "ended an acknowledgement".to_owned(),
+        },
+    };
+    let undone = act.undone.as_ref().map(|undone| format!(" (undone {} by {})", time(undone.at), undone.by));
+    let line = format!("{} {what}{}", act.by, undone.unwrap_or_default());
+    std::iter::once(format!("    {}  {}", time(act.at), text::clean(&line))).chain(more).collect()
 }
 
 fn alert_line(alert: &Alert) -> Line {

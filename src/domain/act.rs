@@ -38,6 +38,7 @@ pub enum Deed {
     Acknowledged(Ack),
     Silenced(Silence),
     Rated(Rating),
+    Noted(Note),
     /// This acknowledgement or silence was ended before its time.
     Ended(ActId),
 }
@@ -107,6 +108,19 @@ pub enum OverWhy {
 pub struct Rating {
     pub incident: IncidentId,
     pub verdict: Verdict,
+}
+
+/// What somebody wrote down about an incident, for whoever has it next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    pub incident: IncidentId,
+    /// Clean lines, no more than [`Note::MOST`] characters.
+    pub text: String,
+}
+
+impl Note {
+    /// Characters in one note. A pasted log file is no note.
+    pub const MOST: usize = 2_000;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -267,6 +281,36 @@ impl ActLog {
         })
     }
 
+    /// What was written down about an incident, in order.
+    pub fn notes(&self, incident: IncidentId) -> impl DoubleEndedIterator<Item = (&Act, &Note)> {
+        let standing = self.0.values().filter(|act| act.undone.is_none());
+        standing.filter_map(move |act| match &act.deed {
+            Deed::Noted(note) if note.incident == incident => Some((act, note)),
+            _ => None,
+        })
+    }
+
+    /// Whether an act is about this incident, of which these are alerts. A silence is if it held one of them back.
+    #[must_use]
+    pub fn is_about(&self, act: &Act, incident: IncidentId, alerts: &[Alert]) -> bool {
+        match &act.deed {
+            Deed::Acknowledged(ack) => ack.incidents.contains(&incident),
+            Deed::Rated(rating) => rating.incident == incident,
+            Deed::Noted(note) => note.incident == incident,
+            Deed::Ended(of) => self.get(*of).is_some_and(|of| self.is_about(of, incident, alerts)),
+            Deed::Silenced(silence) => {
+                let Ok(filter) = Silence::filter(&silence.matcher) else { return false };
+                let gone = self.spent_at(act);
+                let met = |alert: &Alert| {
+                    let from = alert.onset.max(act.at);
+                    let lasts = alert.closed.is_none_or(|closed| act.at <= closed);
+                    lasts && gone.is_none_or(|gone| gone > from) && filter.matches_alert(alert, from)
+                };
+                alerts.iter().any(met)
+            }
+        }
+    }
+
     /// The newest act that can be undone; what ended by itself has nothing to undo.
     #[must_use]
     pub fn last(&self) -> Option<&Act> {
@@ -296,7 +340,7 @@ impl Deed {
         match self {
             Self::Acknowledged(ack) => Some(&ack.hold),
             Self::Silenced(silence) => Some(&silence.hold),
-            Self::Rated(_) | Self::Ended(_) => None,
+            Self::Rated(_) | Self::Noted(_) | Self::Ended(_) => None,
         }
     }
 
@@ -304,7 +348,7 @@ impl Deed {
         match self {
             Self::Acknowledged(ack) => Some(&mut ack.hold),
             Self::Silenced(silence) => Some(&mut silence.hold),
-            Self::Rated(_) | Self::Ended(_) => None,
+            Self::Rated(_) | Self::Noted(_) | Self::Ended(_) => None,
         }
     }
 }

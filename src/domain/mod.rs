@@ -16,7 +16,7 @@ mod time;
 mod why;
 
 pub use act::{
-    Ack, Act, ActId, ActLog, Covered, Deed, Fingerprint, Hold, Over, OverWhy, Rating, Silence, Until, Verdict,
+    Ack, Act, ActId, ActLog, Covered, Deed, Fingerprint, Hold, Note, Over, OverWhy, Rating, Silence, Until, Verdict,
 };
 pub use alert::{
     Alert, AlertId, AlertKind, Arithmetic, Counterfactual, Incident, IncidentId, NearMiss, QuietHour, Subject, Suspect,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::filter::Filter;
 use crate::domain::{
-    Ack, Act, ActId, ActLog, Alert, AlertId, Covered, Deed, Hold, Incident, IncidentId, Micros, Over, OverWhy, Rating,
-    Severity, Silence, Timestamp, Undone, Until, text,
+    Ack, Act, ActId, ActLog, Alert, AlertId, Covered, Deed, Hold, Incident, IncidentId, Micros, Note, Over, OverWhy,
+    Rating, Severity, Silence, Timestamp, Undone, Until, text,
 };
 use crate::messages::{ActCommand, ActsView, Back, Calm, HeldView, Life, MaintenanceView, UpdateBody};
 
@@ -77,7 +77,7 @@ impl Acts {
         match &act.deed {
             Deed::Acknowledged(ack) => ack.covers(alert),
             Deed::Silenced(_) => self.filters.get(&act.id).is_some_and(|filter| filter.matches_alert(alert, now)),
-            Deed::Rated(_) | Deed::Ended(_) => false,
+            Deed::Rated(_) | Deed::Noted(_) | Deed::Ended(_) => false,
         }
     }
 
@@ -139,7 +139,7 @@ impl Acts {
                 }
                 fresh > 0
             }
-            Deed::Rated(_) | Deed::Ended(_) => false,
+            Deed::Rated(_) | Deed::Noted(_) | Deed::Ended(_) => false,
         }
     }
 
@@ -236,8 +236,9 @@ impl Engine {
     pub fn propose_act(&self, order: &ActCommand, by: &str, now: Timestamp) -> Result<Act, String> {
         let new = |deed| Act { id: self.acts.log.next(), at: now, by: by.to_owned(), deed, undone: None };
         Ok(match order {
-            ActCommand::Acknowledge { incident, alert, until, reason } => {
-                new(Deed::Acknowledged(self.propose_ack(*incident, *alert, *until, reason, now)?))
+            ActCommand::Acknowledge { incident, alert, seen, until, reason } => {
+                let hold = self.propose_hold(*until, reason, Some(*seen), 0, now)?;
+                new(Deed::Acknowledged(self.propose_ack(*incident, *alert, hold)?))
             }
             ActCommand::Silence { matcher, until, reason } => {
                 let matcher = line(matcher, LONGEST_MATCHER);
@@ -246,6 +247,17 @@ impl Engine {
                 let worst = meets.map(|alert| alert.severity).min();
                 let hold = self.propose_hold(*until, reason, worst, 0, now)?;
                 new(Deed::Silenced(Silence { matcher, hold }))
+            }
+            ActCommand::Note { incident, text } => {
+                let text: String = text::clean_lines(text.trim()).chars().take(Note::MOST).collect();
+                let text = text.trim_end().to_owned();
+                if text.is_empty() {
+                    return Err("the note is empty; write something first.".to_owned());
+                }
+                if !self.past.knows(*incident) {
+                    return Err("this incident is no longer kept; look again.".to_owned());
+                }
+                new(Deed::Noted(Note { incident: *incident, text }))
             }
             ActCommand::Rate { incident, verdict } => {
                 let mut known = self.book.incidents().chain(self.cases.ended());
@@ -269,21 +281,13 @@ impl Engine {
         })
     }
 
-    fn propose_ack(
-        &self,
-        incident: IncidentId,
-        alert: Option<AlertId>,
-        until: Until,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<Ack, String> {
+    fn propose_ack(&self, incident: IncidentId, alert: Option<AlertId>, hold: Hold) -> Result<Ack, String> {
         let meant = |open: &&Alert| open.incident == incident && alert.is_none_or(|alert| open.id == alert);
         let open: Vec<&Alert> = self.book.alerts().filter(meant).collect();
         if open.is_empty() {
             return Err("it is over, so there is nothing to acknowledge.".to_owned());
         }
-        let worst = open.iter().map(|alert| alert.severity).min();
-        let hold = self.propose_hold(until, reason, worst, open.len() as u64, now)?;
+        let hold = Hold { met: open.len() as u64, ..hold };
         let of_incident = self.book.incidents().find(|known| known.id == incident).map(|known| known.title.clone());
         let of_alert = alert.and_then(|_| open.first()).map(|alert| format!("{}, {}", alert.subject, alert.kind));
         let title = of_alert.or(of_incident).unwrap_or_default();

@@ -13,6 +13,7 @@ mod live;
 mod noise;
 mod observe;
 mod offline;
+mod past;
 mod rules;
 mod traces;
 mod views;
@@ -43,6 +44,7 @@ use self::hygiene::Hygiene;
 use self::keys::Keys;
 use self::learner::{Collected, Learner};
 use self::observe::observe;
+use self::past::Past;
 use self::rules::Rules;
 use self::traces::{SettledTrace, Traces};
 
@@ -71,6 +73,8 @@ pub enum Input {
     BaselineAsked(SpanKey),
     /// A screen wants to know why there is or is no alert about this, with windows that end `at`, or now.
     VerdictAsked { subject: Subject, at: Option<Timestamp> },
+    /// A screen wants to know what is known from before about this incident, from now on; or about none.
+    IncidentAsked(Option<IncidentId>),
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// The store was read for [`Output::ReadExemplars`].
@@ -113,6 +117,8 @@ pub struct Resumed {
     pub last_incident: IncidentId,
     /// Those of the days that are learnt from: what was abnormal then is not learnt later either.
     pub alerts: Vec<Alert>,
+    /// Those that are kept.
+    pub incidents: Vec<Incident>,
     /// How quiet the hours of those days were.
     pub quiet: Vec<QuietHour>,
     /// All that were ever accepted, also those that were undone.
@@ -195,6 +201,7 @@ pub struct Engine {
     quiet: Quiet,
     cases: Cases,
     acts: Acts,
+    past: Past,
     exemplars: Exemplars,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
@@ -267,6 +274,7 @@ impl Engine {
             quiet: Quiet::default(),
             cases: Cases::default(),
             acts: Acts::default(),
+            past: Past::default(),
             exemplars: Exemplars::default(),
             judged_to: None,
             history: Learner::default(),
@@ -358,6 +366,10 @@ impl Engine {
                 self.tell_baseline(now, &mut out);
             }
             Input::VerdictAsked { subject, at } => out.push(self.tell_why(subject, at, now)),
+            Input::IncidentAsked(incident) => {
+                self.past.asked = incident;
+                out.extend(self.tell_incident_history(now));
+            }
             Input::DistributionRead(distribution) => {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
@@ -414,6 +426,7 @@ impl Engine {
             last_alert,
             last_incident,
             alerts,
+            incidents,
             quiet,
             levels,
             on_levels,
@@ -425,7 +438,11 @@ impl Engine {
         self.book = Book::after(last_alert, last_incident);
         self.released = live_from;
         self.resume_levels(levels, on_levels);
+        for incident in &incidents {
+            self.past.take_incident(incident);
+        }
         for alert in &alerts {
+            self.past.take_alert(alert);
             self.acts.noise.take(alert);
             self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), Timestamp(i64::MIN));
         }
@@ -653,6 +670,10 @@ impl Engine {
             self.cases.take(change, &self.groups, &self.keys);
             if let Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) = change {
                 self.acts.noise.take(alert);
+            }
+            // Nobody asks an engine that shows nothing.
+            if !self.complete {
+                self.past.take(change);
             }
             if let Change::AlertClosed(alert) = change {
                 self.hygiene.trouble(alert, alert.closed.unwrap_or(alert.last_seen), self.released);

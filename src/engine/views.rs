@@ -32,6 +32,7 @@ impl Engine {
         out.push(self.tell_learning());
         out.push(self.tell_levels());
         self.tell_acts(now, out);
+        out.extend(self.tell_incident_history(now));
         self.tell_baseline(now, out);
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    ActId, AlertId, AnomalyId, IncidentId, LevelId, SpanKey, Subject, Timestamp, TraceId, Until, Verdict,
+    ActId, AlertId, AnomalyId, IncidentId, LevelId, Severity, SpanKey, Subject, Timestamp, TraceId, Until, Verdict,
 };
 
 /// Chosen by the sender; the answer echoes it.
@@ -52,6 +52,10 @@ pub enum CommandKind {
         subject: Subject,
         at: Option<Timestamp>,
     },
+    /// Send what was done and what is known of earlier about this incident, and keep it up to date; about none from now on.
+    ShowIncident {
+        incident: Option<IncidentId>,
+    },
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {
         trace: TraceId,
@@ -66,12 +70,14 @@ pub enum CommandKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActCommand {
-    /// Somebody looks into this open incident, or into one open alert of it.
-    Acknowledge { incident: IncidentId, alert: Option<AlertId>, until: Until, reason: String },
+    /// Somebody looks into this open incident, or into one open alert of it, of which they saw this severity.
+    Acknowledge { incident: IncidentId, alert: Option<AlertId>, seen: Severity, until: Until, reason: String },
     /// Hold back whatever this filter matches.
     Silence { matcher: String, until: Until, reason: String },
     /// End an acknowledgement or a silence before its time.
     End { act: ActId },
+    /// Write something down about an incident.
+    Note { incident: IncidentId, text: String },
     /// Say whether it was right to wake somebody for this incident.
     Rate { incident: IncidentId, verdict: Verdict },
     /// Undo the newest act; refused when it is not this one any more.

@@ -186,12 +186,24 @@ impl Core {
         // Whatever goes on is found again within the first polls, and told as new: nobody watched in between.
         let store::Closed { last_alert, last_incident, .. } = self.store.close_left_open()?;
         let alerts = self.store.alerts(&store::Query::default())?;
+        let incidents = self.store.incidents(&store::Query::default())?;
         let levels = self.store.levels()?;
         let on_levels = self.on_levels(&levels)?;
         let quiet = self.store.quiet_hours()?;
         let acts = self.store.acts()?;
-        let resumed =
-            Resumed { ledger, live_from, anomalies, last_alert, last_incident, alerts, quiet, levels, on_levels, acts };
+        let resumed = Resumed {
+            ledger,
+            live_from,
+            anomalies,
+            last_alert,
+            last_incident,
+            alerts,
+            incidents,
+            quiet,
+            levels,
+            on_levels,
+            acts,
+        };
         self.step(Input::Resumed(Box::new(resumed)));
         Ok(beginning)
     }

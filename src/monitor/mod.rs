@@ -319,6 +319,10 @@ impl Monitor {
                 self.tell_core(ToCore::Step(Input::VerdictAsked { subject, at })).await;
                 Outcome::Accepted
             }
+            CommandKind::ShowIncident { incident } => {
+                self.tell_core(ToCore::Step(Input::IncidentAsked(incident))).await;
+                Outcome::Accepted
+            }
             CommandKind::ShowTrace { trace } => {
                 let Some(jaeger) = self.jaeger.clone() else {
                     return Outcome::Refused("there is no trace source; set jaeger.url".to_owned());

@@ -1,6 +1,8 @@
 //! What people did about alerts.
 
-use crate::domain::{Act, ActLog, Timestamp};
+use std::collections::BTreeSet;
+
+use crate::domain::{Act, ActLog, Deed, IncidentId, Timestamp};
 
 use super::rows::number_row;
 use super::{Store, StoreError, history, writing};
@@ -26,20 +28,33 @@ impl Store {
         history::read(self.lock().trees()?.acts.iter(), |_| true)
     }
 
-    /// Deletes acts that stopped to matter before `oldest`, but never the newest: numbers go on from it.
+    /// Deletes acts that stopped to matter before `oldest`, but never the newest, because numbers go on from it, and none
+    /// about an incident that is kept.
     ///
     /// # Errors
     /// When sled cannot read or write.
     pub(super) fn forget_acts(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        // An ending goes together with what it ended, or that would be in force again.
         let log: ActLog = self.acts()?.into_iter().collect();
+        let kept: BTreeSet<IncidentId> =
+            self.incidents(&super::Query::default())?.into_iter().map(|incident| incident.id).collect();
         let inner = self.lock();
         let mut batch = sled::Batch::default();
         for act in log.iter().rev().skip(1) {
-            if log.spent_at(act).is_some_and(|at| at < oldest) {
+            if log.spent_at(act).is_some_and(|at| at < oldest) && !is_about_kept(&log, act, &kept) {
                 batch.remove(&number_row(act.id.0));
             }
         }
         inner.trees()?.acts.apply_batch(batch).map_err(writing)
+    }
+}
+
+/// An ending goes together with what it ended, or that would be in force again.
+fn is_about_kept(log: &ActLog, act: &Act, kept: &BTreeSet<IncidentId>) -> bool {
+    match &act.deed {
+        Deed::Acknowledged(ack) => ack.incidents.iter().any(|incident| kept.contains(incident)),
+        Deed::Rated(rating) => kept.contains(&rating.incident),
+        Deed::Noted(note) => kept.contains(&note.incident),
+        Deed::Silenced(_) => false,
+        Deed::Ended(of) => log.get(*of).is_some_and(|of| is_about_kept(log, of, kept)),
     }
 }

@@ -16,7 +16,7 @@
 //! | `incidents` | number | an incident as it was last |
 //! | `quiet` | hour | its oddest windows in which nothing was alerted |
 //! | `levels` | number | a level that was accepted, and whether that was undone |
-//! | `acts` | number | an acknowledgement, a silence, a verdict or the ending of one, as it was last |
+//! | `acts` | number | an acknowledgement, a silence, a verdict, a note or the ending of one, as it was last |
 //! | `exemplars` | id `n` half-hour of the week, or id `s` start trace | a trace to compare with; see `exemplars.rs` |
 //!
 //! Numbers in keys are big-endian and grow with time, so that retention is a range delete. What belongs together is in one tree and written

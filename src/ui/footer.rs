@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use super::pen::Pen;
 use crate::app::acts::{ActsPage, FormOf};
 use crate::app::keymap::{Action, Binding, PANES};
-use crate::app::layout::Area;
+use crate::app::layout::{Area, Shape};
 use crate::app::level::LevelQuestion;
 use crate::app::{App, LevelCursor, LineInput, wording, wrap};
 use crate::domain::{Severity, Timestamp};
@@ -123,7 +123,8 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
         Action::AskAboutLevel => question.is_some(),
         Action::Undo => undoable.is_some(),
         // The noise ledger has nothing to end.
-        Action::AskToEnd => app.view.acts.as_ref().is_some_and(|cursor| cursor.page == ActsPage::Held),
+        Action::AskToEnd => app.acts_cursor().is_some_and(|cursor| cursor.page == ActsPage::Held),
+        Action::NextPart => Shape::of(app.size()) != Shape::Narrow,
         _ => true,
     };
     let rows = || {
@@ -141,7 +142,7 @@ fn draw_keys(pen: &mut Pen<'_>, app: &App, line: Area) {
                     _ => "acknowledge",
                 },
                 (Action::AskAboutLevel, Some(LevelQuestion::Undo(_))) => "undo level",
-                (Action::ConfirmLevel, _) => match &app.view.level {
+                (Action::ConfirmLevel, _) => match app.level_cursor() {
                     Some(LevelCursor { question: LevelQuestion::Undo(_), .. }) => "undo it",
                     _ => "accept",
                 },

@@ -13,6 +13,7 @@ mod help;
 mod incident;
 mod level;
 mod map;
+mod note;
 mod palette;
 mod pen;
 mod service;
@@ -57,6 +58,8 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         palette::draw(pen, app, view, layout.screen, now);
     } else if let Some(form) = &app.view.act_form {
         acts::form(pen, app, form, layout.screen, now);
+    } else if let Some(form) = &app.view.note {
+        note::draw(pen, app, form, layout.screen, now);
     } else if let Some(page) = app.page() {
         match page {
             Page::Incident(cursor) => incident::draw(pen, app, cursor, layout.screen, now),
@@ -64,15 +67,12 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
             Page::Week(cursor) => week::draw(pen, app, cursor, layout.screen, now),
             Page::Service(cursor) => service::draw(pen, app, cursor, layout.screen, now),
             Page::Map(cursor) => map::draw(pen, app, cursor, layout.screen, now),
+            Page::Why(cursor) => why::draw(pen, app, cursor, layout.screen, now),
+            Page::Level(cursor) => level::draw(pen, app, cursor, layout.screen, now),
+            Page::Acts(cursor) => acts::draw(pen, app, cursor, layout.screen, now),
         }
     } else if let Some(cursor) = &app.view.trace {
         trace::draw(pen, app, cursor, &TraceLayout::of(size), now);
-    } else if let Some(cursor) = &app.view.acts {
-        acts::draw(pen, app, cursor, layout.screen, now);
-    } else if let Some(cursor) = &app.view.level {
-        level::draw(pen, app, cursor, layout.screen, now);
-    } else if let Some(cursor) = &app.view.why {
-        why::draw(pen, app, cursor, layout.screen, now);
     } else {
         dashboard(pen, app, &layout, now);
     }

@@ -53,6 +53,7 @@ impl<T: Traffic> Clockwork<T> {
         let live_from = known.filter(|to| now.since(*to) <= Micros::from_secs(3_600)).unwrap_or(now);
         let Closed { last_alert, last_incident, .. } = store.close_left_open().unwrap();
         let alerts = store.alerts(&Query::default()).unwrap();
+        let incidents = store.incidents(&Query::default()).unwrap();
         let levels = store.levels().unwrap();
         let on_levels = on_levels(&store, &levels);
         let quiet = store.quiet_hours().unwrap();
@@ -80,6 +81,7 @@ impl<T: Traffic> Clockwork<T> {
             last_alert,
             last_incident,
             alerts,
+            incidents,
             quiet,
             levels,
             on_levels,

@@ -132,7 +132,7 @@ impl Stage {
     /// A trace was asked for and has not come.
     pub fn awaiting(size: (u16, u16)) -> Self {
         let mut stage = Self::incident(size);
-        stage.code(KeyCode::Enter);
+        stage.keys("T");
         stage
     }
 
