@@ -60,6 +60,7 @@ impl App {
             }
             Action::NextSlow => self.go_to_slow(true, now),
             Action::PreviousSlow => self.go_to_slow(false, now),
+            Action::Unfold | Action::Fold if self.place() == Place::Map => self.go_in_map(action),
             Action::Unfold => self.fold(true, now),
             Action::Fold => self.fold(false, now),
             Action::FoldQuiet => self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Quiet, data, page)),
@@ -76,6 +77,18 @@ impl App {
             Action::ShowInWaterfall => self.show_in_waterfall(now),
             Action::CloseDetail => self.back(now, effects),
             Action::OpenTrace => self.open_trace(now, effects),
+            Action::OpenService => {
+                if let Some(service) = self.service_at_hand() {
+                    self.open_service(service);
+                }
+            }
+            Action::OpenMap => self.open_map(),
+            Action::OpenSelected if self.place() == Place::Map => self.open_in_map(),
+            Action::OpenSelected => self.open_in_service(now, effects),
+            Action::SortOtherwise => self.sort_service(),
+            Action::NextPart => self.other_part(true),
+            Action::PreviousPart => self.other_part(false),
+            Action::OtherForm => self.other_form(),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
             Action::Explain => self.explain(now, effects),
@@ -168,8 +181,11 @@ impl App {
             palette.offset = list::offset(palette.offset, palette.at, count, page);
             return;
         }
-        if self.page().is_some() {
-            return;
+        match self.place() {
+            Place::Service => return self.go_in_service(action),
+            Place::Map => return self.go_in_map(action),
+            _ if self.page().is_some() => return,
+            _ => {}
         }
         if let Some(cursor) = &self.view.trace {
             match cursor.detail {
@@ -344,6 +360,14 @@ impl App {
 
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        let left = self.leave_view();
+        // What lay below may have changed since it was seen.
+        self.arrange_service();
+        self.arrange_map();
+        left
+    }
+
+    fn leave_view(&mut self) -> bool {
         if self.view.pages.close(self.view.trace.is_some()) {
             return true;
         }
@@ -429,7 +453,7 @@ impl App {
     }
 
     fn show_alerts_of_service(&mut self, now: Timestamp) {
-        let Some(name) = self.view.service.clone() else { return };
+        let Some(name) = self.service_at_hand() else { return };
         let text = if name.contains(|c: char| c.is_whitespace() || c == '"') {
             // Such a name cannot be written as svc=, so it is searched as text.
             format!("\"{}\"", name.replace('"', " ").trim())
@@ -439,6 +463,9 @@ impl App {
         if let Ok(filter) = Filter::parse(&text) {
             self.view.filter = filter;
             self.view.filter_text = text;
+            // From a page it leads back to the panes.
+            self.view.trace = None;
+            while self.view.pages.close(false) {}
             self.focus(Pane::Alerts, now);
         }
     }

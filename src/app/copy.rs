@@ -114,7 +114,9 @@ impl App {
             Place::Alerts => Some(self.selected_text(now)),
             Place::Acts => self.act_text(now),
             Place::Compare | Place::Attributes => Some(("Comparison", compare::copied(self)?)),
-            Place::Incident | Place::Trends | Place::Week | Place::Service | Place::Map => None,
+            Place::Service => Some(("Service", super::service::copied(self, self.service_cursor()?, now)?)),
+            Place::Map => Some(("Map", super::map::copied(self, now)?)),
+            Place::Incident | Place::Trends | Place::Week => None,
             Place::Level | Place::EndAct | Place::ActForm | Place::Filter | Place::Help | Place::Palette => None,
         }
     }

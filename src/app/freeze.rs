@@ -132,6 +132,11 @@ impl App {
                     let completes = shown.histogram_normal.is_empty() && !view.histogram_normal.is_empty();
                     shown.key == view.key && !completes
                 }),
+                // Another one was asked for.
+                UpdateBody::Service(view) => {
+                    self.topics.service.get().is_some_and(|shown| shown.service == view.service)
+                }
+                UpdateBody::Map(_) => self.topics.map.get().is_some(),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

@@ -56,6 +56,15 @@ pub enum Action {
     Unfold,
     Fold,
     OpenTrace,
+    OpenService,
+    OpenMap,
+    /// What the row of a page is about.
+    OpenSelected,
+    SortOtherwise,
+    NextPart,
+    PreviousPart,
+    /// The list of the map, or its graph.
+    OtherForm,
     ShowAlertsOfService,
     NextSlow,
     PreviousSlow,
@@ -139,6 +148,8 @@ const LISTS: &[Place] = &[
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
+/// Where one goes from to the map.
+const MAPPED: &[Place] = &[Services, Alerts, Baseline, Analysis, Service];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
@@ -186,7 +197,16 @@ pub const TABLE: &[Binding] = &[
         "trace of the slow span",
         Some("trace"),
     ),
-    row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
+    row(&[k(KeyCode::Enter)], Action::OpenService, &[Services], "all of the service", Some("open")),
+    row(&[c('A')], Action::ShowAlertsOfService, &[Services, Service], "alerts of the service", Some("its alerts")),
+    row(&[k(KeyCode::Enter)], Action::OpenSelected, &[Service], "slowest trace, or neighbour", Some("open")),
+    row(&[k(KeyCode::Enter)], Action::OpenSelected, &[Map], "all of the service", Some("service")),
+    row(&[c('S')], Action::SortOtherwise, &[Service], "sort by something else", Some("sort")),
+    row(&[k(KeyCode::Tab)], Action::NextPart, &[Service], "next list", Some("list")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Service], "previous list", None),
+    row(&[k(KeyCode::Tab)], Action::OtherForm, &[Map], "list, or graph", Some("list, graph")),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Map], "in the graph to the right", None),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Map], "in the graph to the left", None),
     row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
@@ -216,6 +236,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
+    row(&[c('m')], Action::OpenMap, MAPPED, "who calls whom", Some("map")),
+    row(&[c('m')], Action::Back, &[Map], "back one step", None),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
@@ -249,6 +271,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Service], "copy it as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Map], "copy the list as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),

@@ -8,6 +8,7 @@ pub mod compare;
 mod copy;
 mod freeze;
 pub mod freshness;
+pub mod graph;
 pub mod help;
 pub mod incident;
 mod input;
@@ -39,13 +40,17 @@ pub use freeze::Badge;
 pub use input::LineInput;
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use map::MapCursor;
 pub use page::{Page, Pages};
 pub use palette::PaletteView;
+pub use service::ServiceCursor;
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{Shown, TraceCursor, TraceData};
 pub use why::WhyCursor;
 pub use wrap::wrap;
+
+use std::sync::Arc;
 
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
@@ -125,6 +130,8 @@ pub struct View {
     pub asked: Option<AnomalyId>,
     pub recalculation_open: bool,
     baseline_asked: Option<SpanKey>,
+    service_asked: Option<Arc<str>>,
+    map_asked: bool,
 }
 
 /// The filter while it is typed.
@@ -305,6 +312,7 @@ impl App {
             .chain(self.act_ages())
             .chain(absent)
             .chain(loading)
+            .chain(self.page_ages())
             .map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
@@ -382,6 +390,11 @@ impl App {
     /// the services lead or there is no alert.
     #[must_use]
     pub fn baseline_key(&self) -> Option<&SpanKey> {
+        if let Some(cursor) = self.service_cursor() {
+            return self
+                .selected_operation()
+                .or_else(|| self.view.baseline_asked.as_ref().filter(|key| key.service == cursor.service));
+        }
         let of_alert = || self.alert_key();
         let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
         if self.view.led_by_services { of_service().or_else(of_alert) } else { of_alert().or_else(of_service) }
@@ -430,6 +443,7 @@ impl App {
             }
             self.view.baseline_asked = wanted;
         }
+        self.follow_pages(effects);
     }
 
     fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
@@ -462,6 +476,8 @@ impl App {
         if let Some(cursor) = &mut self.view.trace {
             cursor.settle(&self.trace, TraceLayout::of(self.size).page());
         }
+        self.arrange_service();
+        self.arrange_map();
     }
 
     /// Takes in an update; says whether it changed anything that may be visible.
@@ -488,6 +504,8 @@ impl App {
                 self.arrange(now);
                 changed
             }
+            UpdateBody::Service(view) => self.take_service(revision, view, now),
+            UpdateBody::Map(view) => self.take_map(revision, view, now),
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {

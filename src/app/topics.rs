@@ -1,8 +1,8 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, LearningView, LevelView, MonitorView, NoiseRow,
-    RecalculationState, ServiceView, SourceView, WhyView,
+    ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, LearningView, LevelView, MapView, MonitorView,
+    NoiseRow, RecalculationState, ServicePageView, ServiceView, SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -55,6 +55,8 @@ pub struct Topics {
     pub acts: Topic<Box<ActsView>>,
     pub noise: Topic<Vec<NoiseRow>>,
     pub baseline: Topic<Box<BaselineView>>,
+    pub service: Topic<Box<ServicePageView>>,
+    pub map: Topic<Box<MapView>>,
     pub recalculation: Topic<RecalculationState>,
     pub analysis: Topic<Box<Analysis>>,
 }

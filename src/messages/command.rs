@@ -1,5 +1,7 @@
 //! What the app may ask of the monitor.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -51,6 +53,14 @@ pub enum CommandKind {
     ExplainVerdict {
         subject: Subject,
         at: Option<Timestamp>,
+    },
+    /// Send all that is known of this service, and keep it up to date until another is asked for, or none.
+    ShowService {
+        service: Option<Arc<str>>,
+    },
+    /// Send which service calls which, and keep it up to date while it is shown.
+    ShowMap {
+        shown: bool,
     },
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {

@@ -7,12 +7,17 @@
 mod analysis;
 mod command;
 mod comparison;
+mod service;
 mod views;
 mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
 pub use comparison::{ComparisonView, NormalTrace};
+pub use service::{
+    EdgeView, FailureRow, FailuresView, MapView, Means, MetricsSeen, NodeView, OperationView, Pace, RequestsView,
+    ServicePageView,
+};
 pub use views::{
     ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
     LearningView, LevelView, Life, MaintenanceView, MonitorView, NoiseRow, RecalculationKind, RecalculationState,
@@ -60,6 +65,10 @@ pub enum UpdateBody {
     Comparison(Box<ComparisonView>),
     /// Topic: the arithmetic last asked for by [`CommandKind::ExplainVerdict`].
     Why(Box<WhyView>),
+    /// Topic: the service last asked for by [`CommandKind::ShowService`].
+    Service(Box<ServicePageView>),
+    /// Topic: which service calls which, while [`CommandKind::ShowMap`] asked for it.
+    Map(Box<MapView>),
     /// Topic: the running or last recalculation.
     Recalculation(RecalculationState),
     /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.

@@ -45,6 +45,8 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Acts(_) => Some(12),
         UpdateBody::Noise(_) => Some(13),
         UpdateBody::Comparison(_) => Some(14),
+        UpdateBody::Service(_) => Some(20),
+        UpdateBody::Map(_) => Some(21),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }
