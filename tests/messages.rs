@@ -15,11 +15,12 @@ use spanwatch::domain::{
 };
 use spanwatch::messages::{
     ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView,
-    ChangedCell, Command, CommandId, CommandKind, ComparisonView, HeldView, IncidentHistory, IncidentView,
-    LearningView, LevelView, Life, MaintenanceView, MetricReading, MonitorView, NoiseRow, Normal, NormalTrace, Outcome,
-    PastAlert, PastAlerts, PastIncident, PastNote, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
-    RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update,
-    UpdateBody, Waterfall, WaterfallSpan, WhyView,
+    ChangedCell, Command, CommandId, CommandKind, ComparisonView, EdgeView, FailureRow, FailuresView, HeldView,
+    IncidentHistory, IncidentView, LearningView, LevelView, Life, MaintenanceView, MapView, Means, MetricReading,
+    MetricsSeen, MonitorView, NodeView, NoiseRow, Normal, NormalTrace, OperationView, Outcome, Pace, PastAlert,
+    PastAlerts, PastIncident, PastNote, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
+    RejudgedAlerts, RequestsView, ServicePageView, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
+    TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
 };
 
 fn key() -> SpanKey {
@@ -639,6 +640,85 @@ fn monitor() -> MonitorView {
     }
 }
 
+fn edge(means: Means) -> EdgeView {
+    let pace =
+        Pace { operation: key(), of: 3, p50: Micros(1), p99: Micros(2), normal_p99: None, times_normal: Some(0.1) };
+    EdgeView {
+        caller: "cart".into(),
+        callee: "é".into(),
+        means,
+        calls: u64::MAX,
+        per_s: 1.0 / 3.0,
+        normal_per_s: None,
+        error_share: Some(0.5),
+        call: Some(pace),
+        between: None,
+        severity: Some(Severity::Sev1),
+        kinds: vec![AlertKind::SelfTime],
+    }
+}
+
+fn service_page() -> ServicePageView {
+    ServicePageView {
+        service: "order-matcher".into(),
+        bucket: HourOfWeek::new(4, 3),
+        summary: services().into_iter().next(),
+        requests: Some(RequestsView { calls: 3, per_s: 0.01, normal_per_s: Some(0.02), error_share: None }),
+        alerts: incident().alerts,
+        operations: vec![OperationView {
+            key: key(),
+            calls: 3,
+            per_s: 0.01,
+            normal_per_s: None,
+            error_share: Some(1.0),
+            p50: Some(Micros(1)),
+            p95: None,
+            p99: Some(Micros(u64::MAX)),
+            normal_p99: None,
+            times_normal: Some(7.4),
+            self_time: Some(Micros(0)),
+            self_normal: None,
+            severity: Some(Severity::Sev5),
+        }],
+        failures: FailuresView {
+            since: at(),
+            spans: 9,
+            failed: 5,
+            passed_on: 1,
+            uncounted: 1,
+            rows: vec![FailureRow {
+                message: None,
+                count: 3,
+                last: at(),
+                operation: key(),
+                operations: 1,
+                is_new: true,
+            }],
+        },
+        kept: vec![anomaly()],
+        neighbours: vec![edge(Means::Call), edge(Means::Queue), edge(Means::Mixed)],
+        metrics: Some(MetricsSeen { metrics: 2, last: None }),
+    }
+}
+
+fn map() -> MapView {
+    let node = |state| NodeView {
+        service: "order-matcher".into(),
+        state,
+        severity: None,
+        kinds: vec![AlertKind::Errors],
+        times_normal: None,
+        last_seen: Some(at()),
+        worst_operation: Some(key()),
+    };
+    MapView {
+        bucket: HourOfWeek::new(0, 0),
+        nodes: vec![node(None), node(Some(ServiceState::Absent))],
+        edges: vec![edge(Means::Call)],
+        uncounted: 1,
+    }
+}
+
 fn outcomes() -> Vec<Outcome> {
     vec![Outcome::Accepted, Outcome::Refused("a recalculation is running already".into())]
 }
@@ -653,6 +733,8 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Why(Box::new(why())),
         UpdateBody::Comparison(Box::new(comparison())),
         UpdateBody::IncidentHistory(Box::new(incident_history())),
+        UpdateBody::Service(Box::new(service_page())),
+        UpdateBody::Map(Box::new(map())),
         UpdateBody::Levels(vec![level()]),
         UpdateBody::Acts(Box::new(acts())),
         UpdateBody::Noise(vec![noise()]),
@@ -676,6 +758,8 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Why(_)
             | UpdateBody::Comparison(_)
             | UpdateBody::IncidentHistory(_)
+            | UpdateBody::Service(_)
+            | UpdateBody::Map(_)
             | UpdateBody::Levels(_)
             | UpdateBody::Acts(_)
             | UpdateBody::Noise(_)
@@ -723,6 +807,9 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
         CommandKind::ShowIncident { incident: Some(IncidentId(u64::MAX)) },
         CommandKind::ShowIncident { incident: None },
+        CommandKind::ShowService { service: Some("é".into()) },
+        CommandKind::ShowService { service: None },
+        CommandKind::ShowMap { shown: true },
         CommandKind::ShowTrace { trace: TraceId(0x4bf9) },
         CommandKind::PollNow,
         CommandKind::Shutdown,
@@ -748,6 +835,8 @@ fn commands() -> Vec<CommandKind> {
             | CommandKind::ShowBaseline { .. }
             | CommandKind::ExplainVerdict { .. }
             | CommandKind::ShowIncident { .. }
+            | CommandKind::ShowService { .. }
+            | CommandKind::ShowMap { .. }
             | CommandKind::ShowTrace { .. }
             | CommandKind::PollNow
             | CommandKind::Shutdown => {}

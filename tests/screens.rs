@@ -8,6 +8,8 @@ mod fixture;
 mod golden;
 #[path = "screens/incident_page.rs"]
 mod incident_page;
+#[path = "screens/services.rs"]
+mod services;
 
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
@@ -16,8 +18,8 @@ use spanwatch::app::keymap::Place;
 use spanwatch::app::{Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
-    AnalysisId, AnalysisState, BackFill, LearningView, RecalculationKind, RecalculationState, SourceState, TraceState,
-    TraceView, UpdateBody,
+    AnalysisId, AnalysisState, BackFill, LearningView, MapView, RecalculationKind, RecalculationState, ServicePageView,
+    SourceState, TraceState, TraceView, UpdateBody,
 };
 use spanwatch::ui::{Look, ThemeName};
 
@@ -324,6 +326,104 @@ fn filter() {
     stage.keys("/nothing");
     stage.code(KeyCode::Enter);
     check(&stage, COLOR, "120x40-filter-hides-all");
+}
+
+/// The service under the cursor of the services, opened.
+fn service_page(mut stage: Stage) -> Stage {
+    stage.code(KeyCode::BackTab);
+    stage.code(KeyCode::Enter);
+    stage
+}
+
+#[test]
+fn service_in_its_states() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-service{state}", size.0, size.1);
+        let mut stage = service_page(Stage::incident(size));
+        check(&stage, COLOR, &name("-loading"));
+        stage.tell(UpdateBody::Service(Box::new(services::page())));
+        stage.tell(UpdateBody::Baseline(Box::new(fixture::baseline(&fixture::matcher(), true))));
+        check_styled(&stage, COLOR, &name(""));
+        check_styled(&stage, MONO, &name("-mono"));
+        check(&stage, ASCII, &name("-ascii"));
+        stage.keys("SSSSSG");
+        check(&stage, COLOR, &name("-by-name"));
+        for part in ["errors", "slow", "neighbours"] {
+            stage.code(KeyCode::Tab);
+            check(&stage, COLOR, &name(&format!("-{part}")));
+        }
+        let mut stage = service_page(Stage::stale(size));
+        stage.tell(UpdateBody::Service(Box::new(services::page())));
+        check_styled(&stage, COLOR, &name("-stale"));
+        let mut stage = service_page(Stage::calm(size));
+        stage.tell(UpdateBody::Service(Box::new(ServicePageView {
+            service: "crypto-wallet".into(),
+            ..services::only_metrics()
+        })));
+        check(&stage, COLOR, &name("-empty"));
+        let mut stage = service_page(Stage::incident(size));
+        stage.tell(UpdateBody::Service(Box::new(services::hostile())));
+        check(&stage, COLOR, &name("-hostile"));
+    }
+    let mut stage = service_page(Stage::incident((180, 50)));
+    stage.tell(UpdateBody::Service(Box::new(services::page())));
+    check(&stage, COLOR, "180x50-service");
+    let mut stage = service_page(Stage::incident(NARROW));
+    stage.keys("?");
+    check(&stage, COLOR, "80x24-service-help");
+}
+
+#[test]
+fn map_in_its_states() {
+    for size in SIZES {
+        let name = |state: &str| format!("{}x{}-map{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.keys("m");
+        check(&stage, COLOR, &name("-loading"));
+        stage.tell(UpdateBody::Map(Box::new(services::map())));
+        check_styled(&stage, COLOR, &name(""));
+        check(&stage, ASCII, &name("-ascii"));
+        stage.code(KeyCode::Tab);
+        check_styled(&stage, COLOR, &name("-graph"));
+        check_styled(&stage, MONO, &name("-graph-mono"));
+        check(&stage, ASCII, &name("-graph-ascii"));
+        stage.keys("hh");
+        check(&stage, COLOR, &name("-graph-left"));
+        stage.tell(UpdateBody::Map(Box::new(services::hostile_map())));
+        check(&stage, COLOR, &name("-graph-hostile"));
+        stage.code(KeyCode::Tab);
+        check(&stage, COLOR, &name("-hostile"));
+        stage.tell(UpdateBody::Map(Box::new(services::large_map())));
+        stage.code(KeyCode::Tab);
+        stage.keys("llG");
+        check(&stage, COLOR, &name("-graph-large"));
+        let mut stage = Stage::stale(size);
+        stage.keys("m");
+        stage.tell(UpdateBody::Map(Box::new(services::map())));
+        check_styled(&stage, COLOR, &name("-stale"));
+        let mut stage = Stage::down(size);
+        stage.keys("m");
+        stage.tell(UpdateBody::Map(Box::new(MapView { nodes: Vec::new(), edges: Vec::new(), ..services::map() })));
+        check(&stage, COLOR, &name("-empty"));
+    }
+}
+
+/// What one would paste into a chat of a service and of the map.
+#[test]
+fn copied_pages() {
+    let mut stage = service_page(Stage::incident(WIDE));
+    stage.tell(UpdateBody::Service(Box::new(services::page())));
+    let mut texts = String::new();
+    let mut copy = |stage: &mut Stage| {
+        let effects = stage.keys("y");
+        let [Effect::Copy(clip)] = effects.as_slice() else { panic!("{effects:?}") };
+        texts.push_str(&format!("{}\n\n", clip.text()));
+    };
+    copy(&mut stage);
+    stage.keys("m");
+    stage.tell(UpdateBody::Map(Box::new(services::map())));
+    copy(&mut stage);
+    golden::compare("copied-pages", &texts);
 }
 
 #[test]
@@ -712,7 +812,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..30).prop_map(Step::Tell),
+        3 => (0u8..36).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -757,6 +857,10 @@ fn tell(stage: &mut Stage, which: u8) {
         28 => UpdateBody::Comparison(Box::new(comparisons::hostile_comparison(id))),
         29 => UpdateBody::IncidentHistory(Box::new(incident_page::history())),
         30 => UpdateBody::IncidentHistory(Box::new(incident_page::hostile_history())),
+        33 => UpdateBody::Service(Box::new(services::page())),
+        34 => UpdateBody::Service(Box::new(services::hostile())),
+        31 => UpdateBody::Map(Box::new(services::large_map())),
+        32 => UpdateBody::Map(Box::new(services::hostile_map())),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

@@ -63,6 +63,7 @@ impl App {
             }
             Action::NextSlow => self.go_to_slow(true, now),
             Action::PreviousSlow => self.go_to_slow(false, now),
+            Action::Unfold | Action::Fold if self.place() == Place::Map => self.go_in_map(action),
             Action::Unfold => self.fold(true, now),
             Action::Fold => self.fold(false, now),
             Action::FoldQuiet => self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Quiet, data, page)),
@@ -78,13 +79,25 @@ impl App {
             Action::ShowAttributes => self.compare(true, now, effects),
             Action::ShowInWaterfall => self.show_in_waterfall(now),
             Action::CloseDetail => self.back(now, effects),
-            Action::OpenSelected => self.open_selected(now, effects),
+            Action::OpenSelected => match self.place() {
+                Place::Service => self.open_in_service(now, effects),
+                Place::Map => self.open_in_map(),
+                _ => self.open_selected(now, effects),
+            },
             Action::OpenTrace => self.open_trace(now, effects),
-            Action::NextPart => self.go_to_part(true),
-            Action::PreviousPart => self.go_to_part(false),
+            Action::NextPart => self.turn_part(true),
+            Action::PreviousPart => self.turn_part(false),
             Action::WriteNote => self.begin_note(now),
             Action::SaveNote => self.save_note(now, effects),
             Action::LeaveNote => self.leave_note(now),
+            Action::OpenService => {
+                if let Some(service) = self.service_at_hand() {
+                    self.open_service(service);
+                }
+            }
+            Action::OpenMap => self.open_map(),
+            Action::SortOtherwise => self.sort_service(),
+            Action::OtherForm => self.other_form(),
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
             Action::Explain => self.explain(now, effects),
@@ -212,6 +225,8 @@ impl App {
         let end = match self.page() {
             Some(Page::Incident(_)) => return self.go_in_incident(action, now),
             Some(Page::Acts(_)) => return self.go_in_acts(action),
+            Some(Page::Service(_)) => return self.go_in_service(action),
+            Some(Page::Map(_)) => return self.go_in_map(action),
             Some(Page::Level(cursor)) => level::lines(cursor, width).len(),
             Some(Page::Why(cursor)) => why::lines(self, cursor, width).len(),
             _ => return,
@@ -356,8 +371,24 @@ impl App {
         }
     }
 
+    /// To another part of the page that is shown.
+    fn turn_part(&mut self, forward: bool) {
+        match self.place() {
+            Place::Service => self.other_part(forward),
+            _ => self.go_to_part(forward),
+        }
+    }
+
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        let left = self.leave_view();
+        // What lay below may have changed since it was seen.
+        self.arrange_service();
+        self.arrange_map();
+        left
+    }
+
+    fn leave_view(&mut self) -> bool {
         if self.acts_cursor_mut().is_some_and(|cursor| cursor.ending.take().is_some()) {
             return true;
         }
@@ -461,7 +492,7 @@ impl App {
     }
 
     fn show_alerts_of_service(&mut self, now: Timestamp) {
-        let Some(name) = self.view.service.clone() else { return };
+        let Some(name) = self.service_at_hand() else { return };
         let text = if name.contains(|c: char| c.is_whitespace() || c == '"') {
             // Such a name cannot be written as svc=, so it is searched as text.
             format!("\"{}\"", name.replace('"', " ").trim())
@@ -471,6 +502,9 @@ impl App {
         if let Ok(filter) = Filter::parse(&text) {
             self.view.filter = filter;
             self.view.filter_text = text;
+            // From a page it leads back to the panes.
+            self.view.trace = None;
+            while self.view.pages.close(false) {}
             self.focus(Pane::Alerts, now);
         }
     }

@@ -115,7 +115,9 @@ impl App {
             Place::Acts => self.act_text(now),
             Place::Compare | Place::Attributes => Some(("Comparison", compare::copied(self)?)),
             Place::Incident => Some(("Incident", incident::copied(self, now)?)),
-            Place::Trends | Place::Week | Place::Service | Place::Map => None,
+            Place::Service => Some(("Service", super::service::copied(self, self.service_cursor()?, now)?)),
+            Place::Map => Some(("Map", super::map::copied(self, now)?)),
+            Place::Trends | Place::Week => None,
             Place::Level
             | Place::EndAct
             | Place::ActForm

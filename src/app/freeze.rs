@@ -138,6 +138,11 @@ impl App {
                     .incident_history
                     .get()
                     .is_some_and(|shown| shown.incident == history.incident && shown.acts == history.acts),
+                // Another one was asked for.
+                UpdateBody::Service(view) => {
+                    self.topics.service.get().is_some_and(|shown| shown.service == view.service)
+                }
+                UpdateBody::Map(_) => self.topics.map.get().is_some(),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

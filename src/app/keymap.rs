@@ -62,6 +62,7 @@ pub enum Action {
     Last,
     Unfold,
     Fold,
+    /// What the row is about.
     OpenSelected,
     OpenTrace,
     NextPart,
@@ -69,6 +70,11 @@ pub enum Action {
     WriteNote,
     SaveNote,
     LeaveNote,
+    OpenService,
+    OpenMap,
+    SortOtherwise,
+    /// The list of the map, or its graph.
+    OtherForm,
     ShowAlertsOfService,
     NextSlow,
     PreviousSlow,
@@ -157,6 +163,8 @@ pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const MATTERS: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident];
+/// Where one goes from to the map.
+const MAPPED: &[Place] = &[Services, Alerts, Baseline, Analysis, Service];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
     Level, Acts, EndAct,
@@ -220,8 +228,17 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Tab)], Action::NextPart, &[Incident], "next part of the page", Some("part")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Incident], "previous part", None),
     row(&[c('T')], Action::OpenTrace, &[Alerts, Baseline, Analysis, Incident], "trace of the slow span", Some("trace")),
-    row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
     row(&[c('!')], Action::AskAboutLevel, MATTERS, "accept or undo a level", Some("level")),
+    row(&[k(KeyCode::Enter)], Action::OpenService, &[Services], "all of the service", Some("open")),
+    row(&[c('A')], Action::ShowAlertsOfService, &[Services, Service], "alerts of the service", Some("its alerts")),
+    row(&[k(KeyCode::Enter)], Action::OpenSelected, &[Service], "slowest trace, or neighbour", Some("open")),
+    row(&[k(KeyCode::Enter)], Action::OpenSelected, &[Map], "all of the service", Some("service")),
+    row(&[c('S')], Action::SortOtherwise, &[Service], "sort by something else", Some("sort")),
+    row(&[k(KeyCode::Tab)], Action::NextPart, &[Service], "next list", Some("list")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Service], "previous list", None),
+    row(&[k(KeyCode::Tab)], Action::OtherForm, &[Map], "list, or graph", Some("list, graph")),
+    row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Map], "in the graph to the right", None),
+    row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Map], "in the graph to the left", None),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
@@ -251,6 +268,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, MATTERS, "why an alert, or why none", Some("why")),
+    row(&[c('m')], Action::OpenMap, MAPPED, "who calls whom", Some("map")),
+    closing(&[c('m')], Action::OpenMap, &[Map]),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
     row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
@@ -292,6 +311,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Trace], "copy the trace id", Some("copy id")),
     row(&[c('y')], Action::Copy, &[Span], "copy the span as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Compare, Attributes], "copy the comparison", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Service], "copy it as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Map], "copy the list as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Incident], "copy all of it for a chat", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),

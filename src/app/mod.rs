@@ -9,6 +9,7 @@ pub mod compare;
 mod copy;
 mod freeze;
 pub mod freshness;
+pub mod graph;
 pub mod help;
 pub mod incident;
 mod input;
@@ -45,14 +46,18 @@ pub use input::{LineInput, TextInput};
 pub use kept::{Draft, Kept};
 pub use key::{Key, KeyCode};
 pub use level::LevelCursor;
+pub use map::MapCursor;
 pub use note::NoteForm;
 pub use page::{Page, Pages};
 pub use palette::PaletteView;
+pub use service::ServiceCursor;
 pub use status::{Mood, Status};
 pub use topics::Topics;
 pub use trace::{Shown, TraceCursor, TraceData};
 pub use why::WhyCursor;
 pub use wrap::wrap;
+
+use std::sync::Arc;
 
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, IncidentId, Micros, Severity, SpanKey, Subject, Timestamp};
@@ -130,6 +135,8 @@ pub struct View {
     pub asked: Option<AnomalyId>,
     pub recalculation_open: bool,
     baseline_asked: Option<SpanKey>,
+    service_asked: Option<Arc<str>>,
+    map_asked: bool,
     incident_asked: Option<IncidentId>,
     /// The test that the incident's page tells of.
     why_asked: Option<(Subject, Timestamp)>,
@@ -339,6 +346,7 @@ impl App {
             .chain(self.act_ages())
             .chain(absent)
             .chain(loading)
+            .chain(self.page_ages())
             .map(|since| wording::age_changes(since, now));
         // An age filter may let an alert pass at any second; looking every ten is fine enough for a person.
         let filter = self.view.filter.depends_on_time().then(|| now + Micros::from_secs(10));
@@ -417,6 +425,11 @@ impl App {
     /// the services lead or there is no alert.
     #[must_use]
     pub fn baseline_key(&self) -> Option<&SpanKey> {
+        if let Some(cursor) = self.service_cursor() {
+            return self
+                .selected_operation()
+                .or_else(|| self.view.baseline_asked.as_ref().filter(|key| key.service == cursor.service));
+        }
         let of_alert = || self.alert_key();
         let of_service = || self.selected_service().and_then(|service| service.worst_operation.as_ref());
         match self.view.pages.incident_read() {
@@ -470,6 +483,7 @@ impl App {
             self.view.baseline_asked = wanted;
         }
         self.follow_incident(effects);
+        self.follow_pages(effects);
     }
 
     fn say(&mut self, text: impl Into<String>, trouble: bool, now: Timestamp) {
@@ -502,6 +516,8 @@ impl App {
         if let Some(cursor) = &mut self.view.trace {
             cursor.settle(&self.trace, TraceLayout::of(self.size).page());
         }
+        self.arrange_service();
+        self.arrange_map();
     }
 
     /// Takes in an update; says whether it changed anything that may be visible.
@@ -529,6 +545,8 @@ impl App {
                 self.arrange(now);
                 changed
             }
+            UpdateBody::Service(view) => self.take_service(revision, view, now),
+            UpdateBody::Map(view) => self.take_map(revision, view, now),
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
             UpdateBody::IncidentHistory(history) => self.topics.incident_history.take(revision, history),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),

@@ -547,7 +547,7 @@ fn a_remark_goes_by_itself_and_trouble_stays() {
 }
 
 #[test]
-fn enter_on_a_service_shows_the_alerts_of_exactly_that_service() {
+fn a_key_on_a_service_shows_the_alerts_of_exactly_that_service() {
     let mut alerts = three();
     alerts[1].key = SpanKey::new("order-matcher-canary", "b", SpanKind::Server);
     let mut bench = Bench::with(alerts);
@@ -567,7 +567,7 @@ fn enter_on_a_service_shows_the_alerts_of_exactly_that_service() {
     bench.tell(UpdateBody::Services(vec![service("order-matcher"), service("other")]));
     let asked = bench.code(KeyCode::BackTab);
     assert!(matches!(&asked[..], [Effect::Send(CommandKind::ShowBaseline { key })] if &*key.operation == "worst"));
-    bench.code(KeyCode::Enter);
+    bench.keys("A");
     assert_eq!((bench.app.place(), bench.app.alerts.shown_records()), (Place::Alerts, 2));
 }
 

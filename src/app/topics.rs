@@ -1,8 +1,8 @@
 //! What the monitor said last, topic by topic.
 
 use crate::messages::{
-    ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, IncidentHistory, LearningView, LevelView,
-    MonitorView, NoiseRow, RecalculationState, ServiceView, SourceView, WhyView,
+    ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, IncidentHistory, LearningView, LevelView, MapView,
+    MonitorView, NoiseRow, RecalculationState, ServicePageView, ServiceView, SourceView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -56,6 +56,8 @@ pub struct Topics {
     pub noise: Topic<Vec<NoiseRow>>,
     pub incident_history: Topic<Box<IncidentHistory>>,
     pub baseline: Topic<Box<BaselineView>>,
+    pub service: Topic<Box<ServicePageView>>,
+    pub map: Topic<Box<MapView>>,
     pub recalculation: Topic<RecalculationState>,
     pub analysis: Topic<Box<Analysis>>,
 }

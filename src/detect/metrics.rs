@@ -72,6 +72,23 @@ impl Metrics {
         }
     }
 
+    /// Every service of which metrics are known, in order: how many, and when the newest value was taken since the start.
+    pub fn services(&self) -> impl Iterator<Item = (&Arc<str>, u32, Option<Timestamp>)> {
+        let mut seen: BTreeMap<&Arc<str>, (u32, Option<Timestamp>)> = BTreeMap::new();
+        for ((service, _), gauge) in &self.gauges {
+            let (count, last) = seen.entry(service).or_default();
+            *count += 1;
+            *last = (*last).max(gauge.recent.back().map(|(at, ..)| *at));
+        }
+        seen.into_iter().map(|(service, (count, last))| (service, count, last))
+    }
+
+    /// The same of one service.
+    #[must_use]
+    pub fn seen(&self, service: &str) -> Option<(u32, Option<Timestamp>)> {
+        self.services().find(|(name, ..)| ***name == *service).map(|(_, count, last)| (count, last))
+    }
+
     /// Metrics that left their own normal in a window, by service: of each service the one that left it furthest.
     #[must_use]
     pub fn support(&self, window: TimeWindow) -> Support {

@@ -325,6 +325,11 @@ impl Watch {
         })
     }
 
+    /// Which service called which in history, by their numbers.
+    pub fn learnt_calls(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.learnt_calls.iter().copied()
+    }
+
     #[must_use]
     pub fn subject(&self, id: SubjectId) -> Subject {
         name_of(id, &self.keys, &self.services)

@@ -122,9 +122,14 @@ impl Cases {
         shown
     }
 
+    /// Slow spans of all of them.
+    pub fn all(&self) -> impl Iterator<Item = &Anomaly> {
+        self.cases.values().flat_map(|case| case.exemplars.values().flatten())
+    }
+
     #[must_use]
     pub fn find(&self, id: AnomalyId) -> Option<&Anomaly> {
-        self.cases.values().flat_map(|case| case.exemplars.values().flatten()).find(|anomaly| anomaly.id == id)
+        self.all().find(|anomaly| anomaly.id == id)
     }
 }
 

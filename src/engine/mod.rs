@@ -3,6 +3,7 @@
 
 mod acts;
 mod alerts;
+mod calls;
 mod cases;
 mod exemplars;
 mod hygiene;
@@ -15,6 +16,7 @@ mod observe;
 mod offline;
 mod past;
 mod rules;
+mod service;
 mod traces;
 mod views;
 mod waterfall;
@@ -38,6 +40,7 @@ pub use self::offline::Offline;
 
 use self::acts::Acts;
 use self::alerts::{Groups, Keep, Keeping};
+use self::calls::Calls;
 use self::cases::Cases;
 use self::exemplars::Exemplars;
 use self::hygiene::Hygiene;
@@ -46,6 +49,7 @@ use self::learner::{Collected, Learner};
 use self::observe::observe;
 use self::past::Past;
 use self::rules::Rules;
+use self::service::Shown;
 use self::traces::{SettledTrace, Traces};
 
 /// What the engine is told.
@@ -75,6 +79,10 @@ pub enum Input {
     VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// A screen wants to know what is known from before about this incident, from now on; or about none.
     IncidentAsked(Option<IncidentId>),
+    /// A screen shows this service from now on, or none any more.
+    ServiceAsked(Option<Arc<str>>),
+    /// A screen shows which service calls which from now on, or no longer.
+    MapAsked(bool),
     /// The store was read for [`Output::ReadDistribution`].
     DistributionRead(Box<Distribution>),
     /// The store was read for [`Output::ReadExemplars`].
@@ -203,6 +211,8 @@ pub struct Engine {
     acts: Acts,
     past: Past,
     exemplars: Exemplars,
+    calls: Calls,
+    shown_pages: Shown,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -276,6 +286,8 @@ impl Engine {
             acts: Acts::default(),
             past: Past::default(),
             exemplars: Exemplars::default(),
+            calls: Calls::default(),
+            shown_pages: Shown::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -331,6 +343,7 @@ impl Engine {
                 let from = self.counters.polled_from.get_or_insert(window.from);
                 *from = window.from.min(*from);
                 self.traces.poll_ended(now, window);
+                self.calls.watch(window);
                 if self.complete {
                     unite(&mut self.watched, window);
                 }
@@ -343,6 +356,7 @@ impl Engine {
                 }
             }
             Input::HistoryRead { window, traces } => {
+                self.calls.watch(window);
                 for trace in &traces {
                     self.learn_history(window, trace, now);
                 }
@@ -369,6 +383,16 @@ impl Engine {
             Input::IncidentAsked(incident) => {
                 self.past.asked = incident;
                 out.extend(self.tell_incident_history(now));
+            }
+            Input::ServiceAsked(service) => {
+                self.shown_pages.service = service;
+                self.tell_service(now, &mut out);
+            }
+            Input::MapAsked(shown) => {
+                self.shown_pages.map = shown;
+                if shown {
+                    self.tell_map(now, &mut out);
+                }
             }
             Input::DistributionRead(distribution) => {
                 self.distribution = Some(*distribution);
@@ -501,6 +525,9 @@ impl Engine {
     /// Judges fresh spans; with the time to which they belong, learns them too.
     fn take_settled(&mut self, trace: &Trace, fresh: &[SpanId], began: Option<Timestamp>) {
         let observed = self.watch_trace(trace, fresh);
+        if !self.complete {
+            self.calls.take(&observed);
+        }
         let Some(began) = began else { return };
         let Self { live, pending, released, hygiene, keys, levels, .. } = self;
         if began >= *released {
@@ -592,6 +619,7 @@ impl Engine {
             self.consider(trace, true);
         }
         if recent {
+            self.calls.take(&observed);
             for span in trace.spans.iter().filter(|span| fresh.binary_search(&span.id).is_ok()) {
                 let index = self.keys.index(&span.key);
                 self.keys.count(index, span);
@@ -608,6 +636,7 @@ impl Engine {
         self.cases.expire(now);
         self.keeping.expire(now);
         self.keys.expire(now);
+        self.calls.expire(now);
         self.counters.trace_starts.expire(now);
     }
 

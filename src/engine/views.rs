@@ -16,7 +16,7 @@ use super::live::{COLUMNS, LastHour, NOW_MINUTES};
 use super::{Engine, Output};
 
 /// Fewer spans than this in the last five minutes have no p99 worth comparing.
-const FEWEST_TO_COMPARE: u64 = 3;
+pub(super) const FEWEST_TO_COMPARE: u64 = 3;
 /// A service is absent once the chance of so long a silence, at its usual rate, is below e⁻¹² (1 in 160,000).
 const ABSENT_AFTER_EXPECTED: f64 = 12.0;
 const ABSENT_AT_LEAST: Micros = Micros::from_secs(120);
@@ -34,6 +34,7 @@ impl Engine {
         self.tell_acts(now, out);
         out.extend(self.tell_incident_history(now));
         self.tell_baseline(now, out);
+        self.tell_pages(now, out);
     }
 
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {
@@ -78,7 +79,7 @@ impl Engine {
         }))
     }
 
-    fn service_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<ServiceView> {
+    pub(super) fn service_views(&self, bucket: HourOfWeek, now: Timestamp) -> Vec<ServiceView> {
         let mut services: BTreeMap<Arc<str>, Vec<&Entry>> = BTreeMap::new();
         for entry in self.keys.iter() {
             services.entry(entry.key.service.clone()).or_default().push(entry);
@@ -142,7 +143,7 @@ impl Engine {
             service: service.to_owned(),
             state,
             severity,
-            spans_per_s: spans as f64 / (WINDOW.0 as f64 / 1e6),
+            spans_per_s: spans as f64 / (now.since(now_since(now, self.calls.from())).0.max(1) as f64 / 1e6),
             error_share: (spans > 0).then(|| errors as f64 / spans as f64),
             worst_operation: worst.map(|(_, entry, _)| entry.key.clone()),
             p99_now: worst.map(|(_, _, p99)| p99),
@@ -287,11 +288,18 @@ impl Engine {
     }
 }
 
+/// Where the minutes of [`LastHour::now`] begin, or counting did: the current minute is not over.
+pub(super) fn now_since(now: Timestamp, counted: Option<Timestamp>) -> Timestamp {
+    let minute = now.0.div_euclid(60_000_000);
+    let begin = Timestamp((minute - NOW_MINUTES + 1) * 60_000_000);
+    counted.filter(|from| *from < now).map_or(begin, |from| begin.max(from))
+}
+
 fn normal_p99(entry: &Entry, bucket: HourOfWeek) -> Option<Micros> {
     entry.baseline.as_ref()?.answer(bucket).map(|(_, cell)| cell.p99())
 }
 
-fn times(now: Micros, normal: Micros) -> f64 {
+pub(super) fn times(now: Micros, normal: Micros) -> f64 {
     now.0 as f64 / normal.0.max(1) as f64
 }
 

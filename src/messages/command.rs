@@ -1,5 +1,7 @@
 //! What the app may ask of the monitor.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -55,6 +57,14 @@ pub enum CommandKind {
     /// Send what was done and what is known of earlier about this incident, and keep it up to date; about none from now on.
     ShowIncident {
         incident: Option<IncidentId>,
+    },
+    /// Send all that is known of this service, and keep it up to date until another is asked for, or none.
+    ShowService {
+        service: Option<Arc<str>>,
+    },
+    /// Send which service calls which, and keep it up to date while it is shown.
+    ShowMap {
+        shown: bool,
     },
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {

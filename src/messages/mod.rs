@@ -8,6 +8,7 @@ mod analysis;
 mod command;
 mod comparison;
 mod incident;
+mod service;
 mod views;
 mod waterfall;
 
@@ -15,6 +16,10 @@ pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptRec
 pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
 pub use comparison::{ComparisonView, NormalTrace};
 pub use incident::{IncidentHistory, PastAlert, PastAlerts, PastIncident, PastNote};
+pub use service::{
+    EdgeView, FailureRow, FailuresView, MapView, Means, MetricsSeen, NodeView, OperationView, Pace, RequestsView,
+    ServicePageView,
+};
 pub use views::{
     ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
     LearningView, LevelView, Life, MaintenanceView, MonitorView, NoiseRow, RecalculationKind, RecalculationState,
@@ -64,6 +69,10 @@ pub enum UpdateBody {
     Why(Box<WhyView>),
     /// Topic: what is known from before about the incident last asked for by [`CommandKind::ShowIncident`].
     IncidentHistory(Box<IncidentHistory>),
+    /// Topic: the service last asked for by [`CommandKind::ShowService`].
+    Service(Box<ServicePageView>),
+    /// Topic: which service calls which, while [`CommandKind::ShowMap`] asked for it.
+    Map(Box<MapView>),
     /// Topic: the running or last recalculation.
     Recalculation(RecalculationState),
     /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.

@@ -46,6 +46,8 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Noise(_) => Some(13),
         UpdateBody::Comparison(_) => Some(14),
         UpdateBody::IncidentHistory(_) => Some(15),
+        UpdateBody::Service(_) => Some(20),
+        UpdateBody::Map(_) => Some(21),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -323,6 +323,14 @@ impl Monitor {
                 self.tell_core(ToCore::Step(Input::IncidentAsked(incident))).await;
                 Outcome::Accepted
             }
+            CommandKind::ShowService { service } => {
+                self.tell_core(ToCore::Step(Input::ServiceAsked(service))).await;
+                Outcome::Accepted
+            }
+            CommandKind::ShowMap { shown } => {
+                self.tell_core(ToCore::Step(Input::MapAsked(shown))).await;
+                Outcome::Accepted
+            }
             CommandKind::ShowTrace { trace } => {
                 let Some(jaeger) = self.jaeger.clone() else {
                     return Outcome::Refused("there is no trace source; set jaeger.url".to_owned());

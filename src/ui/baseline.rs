@@ -176,7 +176,7 @@ fn cut_offs(pen: &mut Pen<'_>, cell: &CellView, view: &BaselineView, area: Area)
     }
 }
 
-fn distributions(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
+pub fn distributions(pen: &mut Pen<'_>, view: &BaselineView, area: Area) {
     const LABEL: u16 = 8;
     let (Some(first), Some(last)) = (view.histogram_edges_us.first(), view.histogram_edges_us.last()) else { return };
     let bins = view.histogram_edges_us.len() - 1;

@@ -20,6 +20,10 @@ pub const AT_MOST: char = '≤';
 pub const GUTTER: &str = "│";
 pub const CUT: char = '…';
 pub const MARK: char = '╵';
+/// Pieces of lines by the sides to which they lead: up 1, down 2, left 4, right 8.
+pub const LINES: [char; 16] = [' ', '│', '│', '│', '─', '┘', '┐', '┤', '─', '└', '┌', '├', '─', '┴', '┬', '┼'];
+/// The same of lines that matter more.
+pub const HEAVY: [char; 16] = [' ', '┃', '┃', '┃', '━', '┛', '┓', '┫', '━', '┗', '┏', '┣', '━', '┻', '┳', '╋'];
 /// Digits of an exponent, 0 to 9.
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
@@ -28,7 +32,11 @@ fn twin(c: char) -> Option<&'static str> {
         '─' => "-",
         '━' => "=",
         '│' => "|",
-        '├' => "|",
+        '├' | '┤' => "|",
+        '┌' | '┐' => ".",
+        '┘' => "'",
+        '┬' | '┴' | '┼' => "+",
+        '┃' | '┏' | '┓' | '┗' | '┛' | '┣' | '┫' | '┳' | '┻' | '╋' => "#",
         '└' => "`",
         '▌' => ">",
         '▸' => "+",
@@ -88,7 +96,13 @@ mod tests {
 
     #[test]
     fn nothing_above_ascii_is_left() {
-        let glyphs = BARS.iter().chain(&SHADES).chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST]).collect::<String>();
+        let glyphs = BARS
+            .iter()
+            .chain(&SHADES)
+            .chain(&LINES)
+            .chain(&HEAVY)
+            .chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST])
+            .collect::<String>();
         for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ", "├└ ↑↓←→"] {
             let twin = ascii(text);
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
