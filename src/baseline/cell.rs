@@ -71,28 +71,32 @@ impl Cell {
         }
         let mean_us = sketch.mean_us();
         let sigma_us = sketch.sigma_us().max(rules.clock.0 as f64).max(RELATIVE_FLOOR * mean_us);
-        let quantile = |q| sketch.quantile(q).unwrap_or(0.0);
+        let mut asked = [0.0; PERCENTILES.len() + Severity::ALL.len()];
+        let wanted = PERCENTILES.into_iter().chain(rules.cut_offs.map(|rule| rule.quantile));
+        asked.iter_mut().zip(wanted).for_each(|(slot, q)| *slot = q);
+        asked.sort_by(f64::total_cmp);
+        let found = sketch.quantiles(asked)?;
+        let quantile = |q| asked.iter().zip(found).find_map(|(other, us)| (*other == q).then_some(us)).unwrap_or(0.0);
+        let known = |rule: &CutOffRule| (sketch.count() >= rule.min_samples).then(|| quantile(rule.quantile));
         // What a person would notice: half again as long as the slowest twentieth, and a little more.
         let floor_us = 1.5 * quantile(0.95) + rules.slow_by.0 as f64;
-        let exceeding = |rule: Option<&CutOffRule>| {
-            let own = rule.filter(|rule| sketch.count() >= rule.min_samples).map(|rule| quantile(rule.quantile));
+        let exceeding = |own: Option<f64>| {
             let threshold_us = own.map_or(f32::INFINITY, |us| sketch.edge_above(us.max(floor_us)) as f32);
             let above = sketch.count_from(f64::from(threshold_us));
             Exceeding { threshold_us, share: ((above as f64 + 0.5) / (sketch.count() as f64 + 1.0)) as f32 }
         };
-        let always = CutOffRule { quantile: 0.0, min_samples: 0 };
+        let [first, second, ..] = &rules.cut_offs;
         // z is monotone in the duration, so the percentile of the deviations is the deviation of the percentile.
-        let cut_offs = rules.cut_offs.map(|rule| {
-            (sketch.count() >= rule.min_samples)
-                .then(|| CutOff { z: ((quantile(rule.quantile) - mean_us) / sigma_us) as f32, level })
-        });
+        let cut_offs =
+            rules.cut_offs.map(|rule| known(&rule).map(|us| CutOff { z: ((us - mean_us) / sigma_us) as f32, level }));
         Some(Self {
             samples: sketch.count(),
             mean_us,
             sigma_us,
             percentiles: PERCENTILES.map(|q| quantile(q) as f32),
             cut_offs,
-            exceeding: [exceeding(rules.cut_offs.first()), exceeding(rules.cut_offs.get(1)), exceeding(Some(&always))],
+            // The mildest needs no percentile: the floor alone is its threshold.
+            exceeding: [exceeding(known(first)), exceeding(known(second)), exceeding(Some(floor_us))],
         })
     }
 

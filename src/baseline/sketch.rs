@@ -23,6 +23,13 @@ pub struct Sketch {
     counts: Vec<u32>,
 }
 
+/// How far the run of counts was read: the bucket at `index`, with `before` samples in those before it.
+#[derive(Debug, Clone, Default)]
+struct Walk {
+    index: usize,
+    before: u64,
+}
+
 /// The bucket of a value: the position of its leading bit and the five bits after it.
 const fn bucket_of(us: u64) -> u16 {
     if us < PER_OCTAVE {
@@ -148,38 +155,53 @@ impl Sketch {
         if self.n == 0 {
             return None;
         }
-        let rank = q.clamp(0.0, 1.0) * (self.n - 1) as f64;
-        let below = rank.floor();
-        let low = self.order_statistic(below as u64);
-        let part = rank - below;
-        if part == 0.0 {
-            return Some(low);
-        }
-        let high = self.order_statistic(below as u64 + 1);
-        Some(low + (high - low) * part)
+        Some(self.next_quantile(q, &mut Walk::default()))
     }
 
-    /// Several quantiles in one pass would save little: the run of counts is short.
-    fn order_statistic(&self, rank: u64) -> f64 {
+    /// [`Sketch::quantile`] of each of an ascending list, in one pass over the run of counts; `None` when empty.
+    #[must_use]
+    pub fn quantiles<const N: usize>(&self, ascending: [f64; N]) -> Option<[f64; N]> {
+        if self.n == 0 {
+            return None;
+        }
+        let mut walk = Walk::default();
+        Some(ascending.map(|q| self.next_quantile(q, &mut walk)))
+    }
+
+    /// A quantile not below the one that the walk was last used for.
+    fn next_quantile(&self, q: f64, walk: &mut Walk) -> f64 {
+        let rank = q.clamp(0.0, 1.0) * (self.n - 1) as f64;
+        let below = rank.floor();
+        let low = self.order_statistic(below as u64, walk);
+        let part = rank - below;
+        if part == 0.0 {
+            return low;
+        }
+        // The next quantile may lie between the same two neighbours: look ahead without going there.
+        let high = self.order_statistic(below as u64 + 1, &mut walk.clone());
+        low + (high - low) * part
+    }
+
+    fn order_statistic(&self, rank: u64, walk: &mut Walk) -> f64 {
         if rank == 0 {
             return self.min as f64;
         }
         if rank + 1 >= self.n {
             return self.max as f64;
         }
-        let mut before = 0u64;
-        for (index, count) in self.counts.iter().enumerate() {
+        for count in self.counts.iter().skip(walk.index) {
             let count = u64::from(*count);
-            if rank < before + count {
-                let bucket = self.first + index as u16;
+            if rank < walk.before + count {
+                let bucket = self.first + walk.index as u16;
                 let low = lower_edge(bucket) as f64;
                 let width = lower_edge(bucket + 1) as f64 - low;
                 // A bucket of one microsecond holds only that value.
                 let value =
-                    if width <= 1.0 { low } else { low + width * ((rank - before) as f64 + 0.5) / count as f64 };
+                    if width <= 1.0 { low } else { low + width * ((rank - walk.before) as f64 + 0.5) / count as f64 };
                 return value.clamp(self.min as f64, self.max as f64);
             }
-            before += count;
+            walk.before += count;
+            walk.index += 1;
         }
         self.max as f64
     }
@@ -194,11 +216,9 @@ impl Sketch {
     /// How many samples are at or above an edge given by [`Sketch::edge_above`].
     #[must_use]
     pub fn count_from(&self, edge_us: f64) -> u64 {
-        let from = self.counts.iter().enumerate().filter(|(index, _)| {
-            let bucket = self.first + *index as u16;
-            lower_edge(bucket) as f64 >= edge_us
-        });
-        from.map(|(_, count)| u64::from(*count)).sum()
+        let bucket = bucket_of(edge_us.max(0.0) as u64);
+        let from = bucket + u16::from((lower_edge(bucket) as f64) < edge_us);
+        self.counts.iter().skip(usize::from(from.saturating_sub(self.first))).map(|count| u64::from(*count)).sum()
     }
 
     /// Share of samples in each of the bins between neighbouring `edges_us` (ascending); samples outside are left out.
@@ -388,6 +408,30 @@ mod tests {
             let truth = exact(&values, q);
             let told = sketch(&values).quantile(q).unwrap();
             prop_assert!((told - truth).abs() <= truth * 0.032 + 1e-9, "{told} for {truth}");
+        }
+
+        #[test]
+        fn one_pass_gives_the_same_quantiles(
+            values in prop::collection::vec(prop_oneof![0u64..40, 0u64..3_600_000_000, any::<u64>()], 1..200),
+            mut asked in prop::array::uniform8(0.0f64..=1.0),
+        ) {
+            asked.sort_by(f64::total_cmp);
+            let sketch = sketch(&values);
+            prop_assert_eq!(sketch.quantiles(asked), Some(asked.map(|q| sketch.quantile(q).unwrap())));
+            prop_assert_eq!(sketch.quantiles([0.0, 0.5, 0.5, 1.0]).map(|q| q[1] == q[2]), Some(true));
+        }
+
+        #[test]
+        fn counts_from_an_edge_are_exact(
+            values in prop::collection::vec(prop_oneof![0u64..40, 0u64..3_600_000_000, any::<u64>()], 0..200),
+            from in prop_oneof![0u64..40, 0u64..3_600_000_000, any::<u64>()],
+        ) {
+            let sketch = sketch(&values);
+            let edge = sketch.edge_above(from as f64);
+            let above = values.iter().filter(|value| **value >= edge && edge < u64::MAX).count() as u64;
+            prop_assert_eq!(sketch.count_from(edge as f64), above);
+            prop_assert_eq!(sketch.count_from(f64::INFINITY), 0);
+            prop_assert_eq!(sketch.count_from(0.0), values.len() as u64);
         }
 
         #[test]
