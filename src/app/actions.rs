@@ -79,6 +79,12 @@ impl App {
             Action::ShowAlertsOfService => self.show_alerts_of_service(now),
             Action::Analyse => self.analyse(now, effects),
             Action::Explain => self.explain(now, effects),
+            Action::OpenWeek => self.open_week(now, effects),
+            Action::NextOperation => self.next_operation(true, effects),
+            Action::PreviousOperation => self.next_operation(false, effects),
+            Action::NextMetric => self.next_metric(),
+            Action::ShowChanges => self.show_changes(),
+            Action::HourBefore | Action::HourAfter => self.go_in_week(action),
             Action::AskAboutLevel => self.ask_about_level(now),
             Action::NextLevel => self.next_level(),
             Action::ConfirmLevel => self.confirm_level(now, effects),
@@ -168,7 +174,11 @@ impl App {
             palette.offset = list::offset(palette.offset, palette.at, count, page);
             return;
         }
-        if self.page().is_some() {
+        if self.is_week() && self.view.level.is_none() {
+            self.go_in_week(action);
+            return;
+        }
+        if self.page().is_some() && self.view.level.is_none() {
             return;
         }
         if let Some(cursor) = &self.view.trace {
@@ -344,6 +354,9 @@ impl App {
 
     /// Leaves the view that covers the panes, or the one that covers it. False if there is none.
     fn leave(&mut self) -> bool {
+        if self.place() == Place::Level {
+            return self.view.level.take().is_some();
+        }
         if self.view.pages.close(self.view.trace.is_some()) {
             return true;
         }

@@ -132,6 +132,12 @@ impl App {
                     let completes = shown.histogram_normal.is_empty() && !view.histogram_normal.is_empty();
                     shown.key == view.key && !completes
                 }),
+                // Its past comes in a second step.
+                UpdateBody::Week(view) => self
+                    .topics
+                    .week
+                    .get()
+                    .is_some_and(|shown| shown.asked == view.asked && (shown.past.is_some() || view.past.is_none())),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

@@ -70,6 +70,13 @@ pub enum Action {
     CloseDetail,
     Analyse,
     Explain,
+    OpenWeek,
+    NextOperation,
+    PreviousOperation,
+    NextMetric,
+    ShowChanges,
+    HourBefore,
+    HourAfter,
     AskAboutLevel,
     NextLevel,
     ConfirmLevel,
@@ -139,6 +146,9 @@ const LISTS: &[Place] = &[
 /// The four panes.
 pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Acts];
+/// Where baselines are recalculated and levels decided.
+const BASELINES: &[Place] = &[Services, Alerts, Baseline, Analysis, Week];
+const UNDOING: &[Place] = &[Services, Alerts, Baseline, Analysis, Week, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
@@ -187,7 +197,7 @@ pub const TABLE: &[Binding] = &[
         Some("trace"),
     ),
     row(&[k(KeyCode::Enter)], Action::ShowAlertsOfService, &[Services], "alerts of the service", Some("its alerts")),
-    row(&[c('!')], Action::AskAboutLevel, PANES, "accept or undo a level", Some("level")),
+    row(&[c('!')], Action::AskAboutLevel, BASELINES, "accept or undo a level", Some("level")),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
@@ -197,7 +207,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Esc)], Action::ClosePalette, &[Palette], "close the palette", Some("close")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
-    row(&[c('u')], Action::Undo, ACTING, "undo an act or a recalc", Some("undo")),
+    row(&[c('u')], Action::Undo, UNDOING, "undo an act or a recalc", Some("undo")),
     row(&[k(KeyCode::Enter)], Action::OpenDetail, &[Trace], "everything about the span", Some("span")),
     row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
     row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
@@ -216,6 +226,14 @@ pub const TABLE: &[Binding] = &[
     row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
+    row(&[c('b')], Action::OpenWeek, SPANS, "its week, hour by hour", Some("week")),
+    row(&[c('b')], Action::Back, &[Week], "back one step", None),
+    row(&[k(KeyCode::Tab)], Action::NextOperation, &[Week], "next operation", Some("next operation")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousOperation, &[Week], "previous operation", None),
+    row(&[k(KeyCode::Right), c('l')], Action::HourAfter, &[Week], "an hour later", None),
+    row(&[k(KeyCode::Left), c('h')], Action::HourBefore, &[Week], "an hour earlier", None),
+    row(&[c('m')], Action::NextMetric, &[Week], "shade by p50, 95, 99, n, errors", Some("metric")),
+    row(&[c('d')], Action::ShowChanges, &[Week], "the changed cells, or the cell", Some("changes")),
     row(&[c('w')], Action::Explain, PANES, "why an alert, or why none", Some("why")),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
@@ -234,8 +252,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     row(&[c('w')], Action::Back, &[Why], "back one step", None),
-    row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
-    row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
+    row(&[c('r')], Action::Recalculate, BASELINES, "recalculate all baselines", Some("recalc")),
+    row(&[c('R')], Action::Rehearse, BASELINES, "rehearse: what it would change", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
@@ -252,6 +270,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Week], "copy the hour as text", Some("copy")),
     row(
         &[c('o')],
         Action::Link,

@@ -51,6 +51,7 @@ impl App {
     pub fn level_question(&self) -> Option<LevelQuestion> {
         let accepted = |id: LevelId| self.levels().iter().find(|view| view.level.id == id).cloned();
         if !self.view.led_by_services
+            && self.page().is_none()
             && let Some(view) = self.alerts.selected_incident(&self.view.alerts)
         {
             let alerts: Vec<&Alert> = match &self.view.alerts.selected {
@@ -70,7 +71,7 @@ impl App {
                 return Some(LevelQuestion::Undo(view));
             }
         }
-        let key = self.baseline_key()?;
+        let key = self.week_key().or_else(|| self.baseline_key())?;
         let of_key = self.levels().iter().find(|view| view.level.keys.binary_search(key).is_ok());
         of_key.cloned().map(LevelQuestion::Undo)
     }

@@ -55,7 +55,7 @@ use crate::messages::{
 use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
-use layout::{Layout, Pane, TraceLayout};
+use layout::{Layout, Pane, Shape, TraceLayout};
 
 /// What happens to the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -332,6 +332,8 @@ impl App {
             Place::Filter
         } else if view.act_form.is_some() {
             Place::ActForm
+        } else if view.level.is_some() && self.is_week() {
+            Place::Level
         } else if let Some(page) = self.page() {
             page.place()
         } else if let Some(trace) = &view.trace {
@@ -489,6 +491,7 @@ impl App {
                 changed
             }
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
+            UpdateBody::Week(week) => self.topics.week.take(revision, week),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {
@@ -582,7 +585,10 @@ impl App {
                 self.view.message = None;
             }
         }
-        let shown_in_its_pane = self.layout().baseline.is_some() && self.view.trace.is_none();
+        let shown_in_its_pane = match self.page() {
+            Some(page) => matches!(page, Page::Week(_)) && self.layout().shape == Shape::Four,
+            None => self.layout().baseline.is_some() && self.view.trace.is_none(),
+        };
         if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
             // The panel says more than that it was asked for.
             self.view.message = None;

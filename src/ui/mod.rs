@@ -29,6 +29,7 @@ pub use settings::{Choice, Settings};
 use ratatui::Frame;
 use ratatui::style::Style;
 
+use crate::app::keymap::Place;
 use crate::app::layout::{Area, Layout, Shape, TraceLayout};
 use crate::app::{App, Page, wording, wrap};
 use crate::domain::{Micros, Severity, Timestamp};
@@ -56,6 +57,10 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, look: Look, now: Timestamp) {
         palette::draw(pen, app, view, layout.screen, now);
     } else if let Some(form) = &app.view.act_form {
         acts::form(pen, app, form, layout.screen, now);
+    } else if app.place() == Place::Level
+        && let Some(cursor) = &app.view.level
+    {
+        level::draw(pen, app, cursor, layout.screen, now);
     } else if let Some(page) = app.page() {
         match page {
             Page::Incident(cursor) => incident::draw(pen, app, cursor, layout.screen, now),
