@@ -20,9 +20,9 @@ use spanwatch::messages::{BackFill, PartView, PastView, UpdateBody, WeekHour, We
 use spanwatch::monitor::read_past;
 use spanwatch::store::Store;
 
+use cart::HOUR;
 use clockwork::{Clockwork, Traffic};
 
-const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 /// Friday 2026-11-20T03:00:00Z
@@ -290,4 +290,32 @@ fn the_hour_that_comes_twice_is_told_once_with_both_halves() {
     assert_eq!(hour(&view, SUNDAY_02).samples, 24, "as the baseline has them");
     assert_eq!(parts(&view, HourOfWeek::new(6, 1)), [], "that was before anything was watched");
     assert_eq!(parts(&view, HourOfWeek::new(6, 3)).len(), 1);
+}
+
+#[test]
+fn what_back_fill_brings_later_is_read_again_and_never_taken_for_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut monitor = Clockwork::start(dir.path(), at(0), Shop { slow: i64::MAX }, &[]);
+    monitor.fill(TimeWindow::new(at(-WEEK), at(0)));
+    let samples = |view: &WeekView| -> Vec<Option<u64>> {
+        parts(view, FRIDAY_03).iter().map(|part| part.numbers.map(|numbers| numbers.samples)).collect()
+    };
+    assert_eq!(samples(&week(&mut monitor, key())), [Some(12)]);
+    monitor.fill(TimeWindow::new(at(-3 * WEEK), at(-WEEK)));
+    // A poll tells it: first what was read before, against what was known then, and then what was read anew.
+    let now = at(10);
+    let outputs = monitor.engine.step(Input::PollEnded(TimeWindow::new(at(-10), now)), now);
+    let first = outputs.iter().find_map(|output| match output {
+        Output::Tell(UpdateBody::Week(view)) => Some(samples(view)),
+        _ => None,
+    });
+    assert_eq!(first, Some(vec![Some(12), None]), "nothing is said of the weeks that were not read");
+    monitor.now = now;
+    for output in outputs {
+        if let Output::ReadPast(wanted) = output {
+            let read = read_past(&monitor.store, *wanted, baseline::Settings::default().calendar());
+            monitor.step(Input::PastRead(Box::new(read)));
+        }
+    }
+    assert_eq!(samples(&told(&monitor.told)), [Some(12), Some(12), Some(12), None]);
 }

@@ -491,7 +491,7 @@ impl App {
                 changed
             }
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
-            UpdateBody::Week(week) => self.topics.week.take(revision, week),
+            UpdateBody::Week(week) => self.topics.week.take(revision, week) && self.is_week(),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {
@@ -589,13 +589,14 @@ impl App {
             Some(page) => matches!(page, Page::Week(_)) && self.layout().shape == Shape::Four,
             None => self.layout().baseline.is_some() && self.view.trace.is_none(),
         };
-        if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
+        let told_in_its_pane = shown_in_its_pane && (self.view.recalculation_open || self.is_week());
+        if changed && news.is_some() && told_in_its_pane {
             // The panel says more than that it was asked for.
             self.view.message = None;
         }
         if changed
             // One that nobody asked for, at night or after back-fill, takes no room from what is being read.
-            && !(self.view.recalculation_open && shown_in_its_pane)
+            && !told_in_its_pane
             && let Some((text, trouble)) = news
         {
             self.say(text, trouble, now);

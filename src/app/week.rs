@@ -5,7 +5,9 @@ use super::keymap::Action;
 use super::layout::{Area, PaneArea, Shape};
 use super::{App, Effect, Page, Place, list, span, wording};
 use crate::domain::{HourOfWeek, Level, Micros, Severity, SpanKey, Timestamp};
-use crate::messages::{CellNumbers, CommandKind, LevelView, PartView, PastView, WeekHour, WeekView, WiderCell};
+use crate::messages::{
+    AlertLimit, CellNumbers, CommandKind, LevelView, PartView, PastView, WeekHour, WeekView, WiderCell,
+};
 
 /// A p99 that moved by less is no news; the recalculation counts the same.
 const CHANGED_BY: f64 = 0.10;
@@ -237,22 +239,24 @@ pub fn cell_lines(cursor: &WeekCursor, view: &WeekView, width: usize) -> Vec<Tex
                 text.add(Tone::Plain, &text_of, 2);
             }
             distribution(&mut text, view, bucket, numbers, level);
-            cut_offs(&mut text, numbers, level, bucket);
         }
         _ => text.add(Tone::Plain, "No level has enough samples: nothing is judged in this hour.", 2),
+    }
+    each_week(&mut text, view, bucket);
+    if let (Some(level), Some(numbers)) = (hour.answers, answering) {
+        cut_offs(&mut text, width, numbers, level, bucket);
     }
     if let Some(level) = hour.tests
         && let Some(numbers) = numbers_at(view, level, bucket)
     {
-        limits(&mut text, numbers);
+        limits(&mut text, width, numbers);
     }
     answers(&mut text, view, hour, bucket);
-    each_week(&mut text, view, bucket);
     neighbours(&mut text, view, bucket);
     if hour.alerts > 0 {
         let rated = match (hour.useful, hour.noise) {
             (0, 0) => ", none rated".to_owned(),
-            (useful, noise) => format!(", {useful} rated useful, {noise} noise"),
+            (useful, noise) => format!(", rated {useful} useful, {noise} noise"),
         };
         let line = format!("30 days: {} in this hour{rated}", wording::plural(u64::from(hour.alerts), "alert"));
         text.add(Tone::Plain, &line, 2);
@@ -277,7 +281,7 @@ fn distribution(text: &mut Text, view: &WeekView, bucket: HourOfWeek, numbers: &
 }
 
 /// Mildest first; a star where a wider level lent it.
-fn cut_offs(text: &mut Text, numbers: &CellNumbers, level: Level, bucket: HourOfWeek) {
+fn cut_offs(text: &mut Text, width: usize, numbers: &CellNumbers, level: Level, bucket: HourOfWeek) {
     let cell = &numbers.cell;
     let mut lent: Option<Level> = None;
     let mut told = Vec::new();
@@ -291,21 +295,35 @@ fn cut_offs(text: &mut Text, numbers: &CellNumbers, level: Level, bucket: HourOf
         told.push(at.map_or_else(|| format!("{severity} -"), |at| format!("{severity} {at}{star}")));
     }
     text.gap();
-    text.add(Tone::Plain, &format!("cut-offs {}", told.join("  ")), 2);
+    items(text, width, "cut-offs", &told);
     if let Some(lent) = lent {
-        text.add(Tone::Quiet, &format!("* deviation from {}", lent.describe(bucket)), 2);
+        text.add(Tone::Quiet, &format!("  * by the deviation of {}", lent.describe(bucket)), 2);
     }
 }
 
 /// What the alert test counts.
-fn limits(text: &mut Text, numbers: &CellNumbers) {
-    let limit = |(severity, limit): (Severity, &crate::messages::AlertLimit)| match limit.above {
+fn limits(text: &mut Text, width: usize, numbers: &CellNumbers) {
+    let limit = |(severity, limit): (Severity, &AlertLimit)| match limit.above {
         Some(above) => format!("{severity} {above} {}", wording::share(f64::from(limit.share))),
         None => format!("{severity} -"),
     };
     let mut told: Vec<String> = Severity::ALL.into_iter().zip(&numbers.limits).map(limit).collect();
     told.reverse();
-    text.add(Tone::Plain, &format!("alerts count calls above {}", told.join("  ")), 2);
+    items(text, width, "alerts count above", &told);
+}
+
+/// A name and several pieces, none of which is broken over two lines.
+fn items(text: &mut Text, width: usize, name: &str, pieces: &[String]) {
+    let mut line = name.to_owned();
+    for piece in pieces {
+        if line.len() + 2 + piece.len() > width && !line.is_empty() {
+            text.add(Tone::Plain, &line, 2);
+            line = String::new();
+        }
+        line.push_str("  ");
+        line.push_str(piece);
+    }
+    text.add(Tone::Plain, &line, 2);
 }
 
 /// Which level answers, and why; and what would if its samples were fewer.
@@ -362,11 +380,8 @@ fn part_text(part: &PartView) -> String {
     let of = |seconds: u32, why: &str| (seconds >= WORTH_A_WORD).then(|| format!("{}m {why}", seconds / 60));
     if let Some(numbers) = part.numbers {
         let mut told = format!("{:>6}  n {}", numbers.p99.to_string(), wording::thousands(numbers.samples));
-        let left_out = [
-            of(part.incident_s, "in an incident"),
-            of(part.maintenance_s, "maintenance"),
-            of(part.gap_s, "not watched"),
-        ];
+        let left_out =
+            [of(part.incident_s, "in an incident"), of(part.maintenance_s, "maintenance"), of(part.gap_s, "not known")];
         for why in left_out.into_iter().flatten() {
             told.push_str(&format!(", {why}"));
         }
@@ -375,7 +390,7 @@ fn part_text(part: &PartView) -> String {
     let reasons = [
         (part.incident_s, "in an incident, not learnt"),
         (part.maintenance_s, "maintenance, not learnt"),
-        (part.gap_s, "gap, not watched"),
+        (part.gap_s, "gap, not known"),
         (part.waiting_s, "not learnt yet"),
     ];
     let reason = reasons.iter().max_by_key(|(seconds, _)| *seconds).filter(|(seconds, _)| *seconds >= WORTH_A_WORD);
@@ -442,8 +457,7 @@ pub fn fact_lines(app: &App, view: &WeekView, width: usize) -> Vec<TextLine> {
             .iter()
             .map(|drift| drift.map_or_else(|| "-".to_owned(), |drift| format!("{:+.0}%", drift * 100.0)))
             .collect();
-        let drift =
-            format!("DRIFT  {}  (p99 of each of 4 weeks, all cells, against all weeks before)", told.join("  "));
+        let drift = format!("DRIFT  {}  p99 of 4 weeks, each against all weeks before it", told.join("  "));
         text.add(Tone::Plain, &drift, 7);
     }
     text.lines
@@ -588,7 +602,9 @@ impl WeekLayout {
             Shape::Four | Shape::Tabs if body.width >= columns + 2 + LEAST_BESIDE => {
                 let pane = Area { x: columns + 2, width: body.width - columns - 2, ..body };
                 layout.week.width = columns;
-                layout.facts = padded(Area { width: columns, ..body.below(WEEK_LINES) });
+                // Where there is room, a line of air.
+                let facts = body.below(WEEK_LINES + u16::from(shape == Shape::Four));
+                layout.facts = padded(Area { width: columns, ..facts });
                 layout.gutter = Some(Area { x: columns, width: 1, ..body.below(1) });
                 layout.beside =
                     PaneArea { title: Some(pane.line(0)), body: Area { width: pane.width - 1, ..pane.below(1) } };
@@ -709,3 +725,7 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "week_tests.rs"]
+mod tests;

@@ -145,6 +145,7 @@ pub fn percent(share: f64) -> String {
 #[must_use]
 pub fn share(share: f64) -> String {
     match share * 100.0 {
+        unknown if !unknown.is_finite() => "-".to_owned(),
         small if small > 0.0 && small < 0.995 => {
             let digits = (1.0 - small.log10().floor()) as usize;
             format!("{small:.digits$}%")

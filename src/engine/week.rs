@@ -23,6 +23,9 @@ pub struct PastWanted {
     pub generation: u64,
     /// The hour in which it was asked for.
     pub until: UtcHour,
+    /// What was learnt by then, from which windows, and from when on it waits: what is read is told against that.
+    pub known: Vec<TimeWindow>,
+    pub released: Timestamp,
 }
 
 /// What was read.
@@ -71,7 +74,8 @@ impl Engine {
         }
     }
 
-    /// Tells the week that is looked at. Its past is asked for anew each hour, and when other baselines are in use.
+    /// Tells the week that is looked at. Its past is asked for anew each hour, when more was learnt, and when other
+    /// baselines are in use.
     pub(super) fn tell_week(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let Some(mut shown) = self.week.take() else { return };
         let entry = self.keys.find(&shown.asked).or_else(|| self.keys.find_raw(&shown.asked));
@@ -81,6 +85,8 @@ impl Engine {
                 series: SeriesKey::duration(entry.key.clone()).on(self.levels.number(&entry.key)),
                 generation: self.generation.number,
                 until: UtcHour::of(now),
+                known: self.ledger.known.clone(),
+                released: self.released,
             };
             // Until the new comes the old is better than nothing, unless it is of other samples.
             shown.read = shown.read.filter(|read| read.wanted.series == wanted.series);
@@ -135,7 +141,7 @@ impl Engine {
     fn past_view(&self, read: &PastRead, now: Timestamp) -> PastView {
         match &read.found {
             Ok((past, former)) => PastView::Read {
-                parts: self.parts(past, now),
+                parts: self.parts(past, &read.wanted, now),
                 drift: past.drift.to_vec(),
                 former: former.clone().filter(|_| read.wanted.generation == self.generation.number),
             },
@@ -144,13 +150,16 @@ impl Engine {
     }
 
     /// Every hour from the first that is known to the one that runs.
-    fn parts(&self, past: &Past, now: Timestamp) -> Vec<PartView> {
+    fn parts(&self, past: &Past, wanted: &PastWanted, now: Timestamp) -> Vec<PartView> {
         let kept = UtcHour::of(now).0.saturating_sub_unsigned(self.baseline.history_days.saturating_mul(24));
-        let known = self.ledger.known.first().map(|window| UtcHour::of(window.from).0);
+        let known = wanted.known.first().map(|window| UtcHour::of(window.from).0);
         let first = past.parts.first_key_value().map(|(hour, _)| hour.0);
         let Some(from) = known.into_iter().chain(first).min() else { return Vec::new() };
         let from = first_of(UtcHour(from.max(kept)), &self.calendar);
-        let stretches = self.stretches(TimeWindow::new(from.start(), now));
+        if from.start() >= now {
+            return Vec::new();
+        }
+        let stretches = self.stretches(TimeWindow::new(from.start(), now), wanted);
         let mut parts: Vec<PartView> = Vec::new();
         let mut hour = from;
         while hour.start() < now {
@@ -185,9 +194,11 @@ impl Engine {
     }
 
     /// What became of the time within `whole`.
-    fn stretches(&self, whole: TimeWindow) -> Stretches {
+    fn stretches(&self, whole: TimeWindow, wanted: &PastWanted) -> Stretches {
         // What was polled and is not learnt yet may still be left out.
-        let fresh = TimeWindow::new(self.released.clamp(whole.from, whole.to), whole.to);
+        let released = wanted.released.clamp(whole.from, whole.to);
+        let polled = self.polled_to.map_or(released, |to| to.clamp(released, whole.to));
+        let fresh = TimeWindow::new(released, polled);
         let mut left_out = self.ledger.excluded.clone();
         for window in self.hygiene.within(fresh) {
             unite(&mut left_out, window);
@@ -195,9 +206,9 @@ impl Engine {
         let maintenance = without(&left_out, &gaps(&self.hygiene.maintenance(whole), whole));
         let incident = without(&left_out, &maintenance);
         let waiting = gaps(&left_out, fresh);
-        let mut all = self.ledger.known.clone();
+        let mut all = wanted.known.clone();
         unite(&mut all, fresh);
-        Stretches { gaps: gaps(&all, whole), known: self.ledger.known.clone(), incident, maintenance, waiting }
+        Stretches { gaps: gaps(&all, whole), known: wanted.known.clone(), incident, maintenance, waiting }
     }
 
     /// Marks the hours through which alerts about the operation lasted.

@@ -60,11 +60,11 @@ fn title(pen: &mut Pen<'_>, cursor: &WeekCursor, view: Option<&WeekView>, line: 
 fn said(pen: &mut Pen<'_>, app: &App, view: &WeekView, layout: &WeekLayout, now: Timestamp) {
     let compared = week::compared_now(view);
     let (style, text) = if app.is_stale(app.shown_at(now)) {
-        (pen.theme.trouble(), format!("Nothing new comes from Jaeger. This hour answers by {compared}"))
-    } else if layout.shape == Shape::Narrow {
-        (Style::new(), format!("now: {compared}"))
+        (pen.theme.trouble(), format!("Jaeger does not answer, nothing new is learnt. Judged by {compared}"))
+    } else if layout.said.width < 72 {
+        (Style::new(), format!("now judged by {compared}"))
     } else {
-        (Style::new(), format!("each cell is an hour of the week; now (reversed) answers {compared}"))
+        (Style::new(), format!("each cell is an hour of the week; spans are judged now by {compared} (reversed)"))
     };
     pen.put_start(layout.said.x, layout.said.y, layout.said.width, &text, style);
 }
@@ -84,10 +84,7 @@ fn shades(view: &WeekView, metric: Metric) -> (Vec<char>, Option<Scale>) {
 fn large(pen: &mut Pen<'_>, cursor: &WeekCursor, view: &WeekView, layout: &WeekLayout) {
     let area = layout.week;
     let quiet = pen.theme.quiet();
-    let remark = match (layout.shape, cursor.metric) {
-        (Shape::Four, Metric::Samples) => "n of 30 days at most, Mon-Sun x 00-23h".to_owned(),
-        (_, metric) => format!("{}, Mon-Sun x 00-23h", metric.name()),
-    };
+    let remark = format!("{}, Mon-Sun x 00-23h", cursor.metric.name());
     pen.rule(area.line(0), "Week", pen.theme.title(true), &remark, quiet);
     let shade: u16 = if layout.shape == Shape::Four { 2 } else { 1 };
     let width = shade + 1;
@@ -119,7 +116,7 @@ fn large(pen: &mut Pen<'_>, cursor: &WeekCursor, view: &WeekView, layout: &WeekL
     let line = inner.line(9);
     pen.put_start(line.x, line.y, line.width, &legend(cursor.metric, scale), quiet);
     let marks = if layout.shape == Shape::Four {
-        format!("{} cursor   ~ borrowed: too few samples   ! alert, 30 days   m maintenance, not learnt", glyphs::HERE)
+        format!("{} cursor  ~ borrowed: too few samples  ! alert, 30 days  m maintenance", glyphs::HERE)
     } else {
         format!("{} cursor  ~ borrowed  ! alert 30d  m maintenance", glyphs::HERE)
     };
