@@ -14,13 +14,14 @@ use spanwatch::domain::{
     TimeWindow, Timestamp, TraceId, Undone, Until, Verdict, What,
 };
 use spanwatch::messages::{
-    ActCommand, ActsView, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm, CellView,
-    ChangedCell, Command, CommandId, CommandKind, ComparisonView, EdgeView, FailureRow, FailuresView, HeldView,
-    IncidentHistory, IncidentView, LearningView, LevelView, Life, MaintenanceView, MapView, Means, MetricReading,
-    MetricsSeen, MonitorView, NodeView, NoiseRow, Normal, NormalTrace, OperationView, Outcome, Pace, PastAlert,
-    PastAlerts, PastIncident, PastNote, PromptReceipt, RecalculationKind, RecalculationState, RecordView,
-    RejudgedAlerts, RequestsView, ServicePageView, ServiceState, ServiceView, SourceKind, SourceState, SourceView,
-    TraceState, TraceView, Update, UpdateBody, Waterfall, WaterfallSpan, WhyView,
+    ActCommand, ActsView, AlertLimit, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm,
+    CellNumbers, CellView, ChangedCell, Command, CommandId, CommandKind, ComparisonView, EdgeView, FailureRow,
+    FailuresView, HeldView, IncidentHistory, IncidentView, LearningView, LevelView, Life, MaintenanceView, MapView,
+    Means, MetricReading, MetricsSeen, MonitorView, NodeView, NoiseRow, Normal, NormalTrace, OperationView, Outcome,
+    Pace, PartNumbers, PartView, PastAlert, PastAlerts, PastIncident, PastNote, PastView, PromptReceipt,
+    RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, RequestsView, ServicePageView, ServiceState,
+    ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall,
+    WaterfallSpan, WeekHour, WeekView, WhyView, WiderCell,
 };
 
 fn key() -> SpanKey {
@@ -627,6 +628,58 @@ fn baseline() -> BaselineView {
     }
 }
 
+fn week(past: Option<PastView>) -> WeekView {
+    let limits = [None, Some(Micros(7)), Some(Micros(u64::MAX))].map(|above| AlertLimit { above, share: 0.1 });
+    let numbers = CellNumbers { cell: baseline().cell.unwrap(), limits };
+    WeekView {
+        asked: key(),
+        key: key(),
+        at: 3,
+        of: 41,
+        previous: Some(key()),
+        next: None,
+        bucket: HourOfWeek::new(6, 23),
+        zone: "Europe/Berlin".into(),
+        generation: u64::MAX,
+        needs: 10,
+        needs_to_test: 100,
+        learning: Some(4),
+        hours: vec![WeekHour {
+            samples: u64::MAX,
+            days: 5,
+            own: Some(numbers.clone()),
+            answers: Some(Level::HourOfDay),
+            tests: None,
+            maintenance: true,
+            alerts: 3,
+            useful: 1,
+            noise: 2,
+        }],
+        wider: vec![WiderCell { samples: 1, numbers: Some(numbers) }, WiderCell { samples: 0, numbers: None }],
+        past,
+    }
+}
+
+fn past() -> PastView {
+    let of = |us| Micros(us);
+    let numbers = PartNumbers { samples: 1, errors: 1, p50: of(1), p95: of(2), p99: of(3), max: of(u64::MAX) };
+    let part = PartView {
+        bucket: HourOfWeek::new(0, 0),
+        day: -1,
+        numbers: Some(numbers),
+        known_s: 3_600,
+        incident_s: 60,
+        maintenance_s: 1,
+        waiting_s: 2,
+        gap_s: 3,
+    };
+    PastView::Read {
+        parts: vec![PartView { numbers: None, ..part.clone() }, part],
+        drift: vec![None, Some(-1.0 / 3.0)],
+        former: Some((7, vec![None, Some(Micros(5))])),
+    }
+}
+
 fn monitor() -> MonitorView {
     MonitorView {
         started: at(),
@@ -739,6 +792,9 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::Acts(Box::new(acts())),
         UpdateBody::Noise(vec![noise()]),
         UpdateBody::Baseline(Box::new(baseline())),
+        UpdateBody::Week(Box::new(week(None))),
+        UpdateBody::Week(Box::new(week(Some(past())))),
+        UpdateBody::Week(Box::new(week(Some(PastView::Failed("the disk is gone".into()))))),
         UpdateBody::TokensArrived { analysis: AnalysisId(7), text: "the".into() },
         UpdateBody::Notice("the store was set aside".into()),
     ];
@@ -765,6 +821,7 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::Noise(_)
             | UpdateBody::Learning(_)
             | UpdateBody::Baseline(_)
+            | UpdateBody::Week(_)
             | UpdateBody::Trace(_)
             | UpdateBody::Recalculation(_)
             | UpdateBody::Analysis(_)
@@ -803,6 +860,7 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::Act(ActCommand::Note { incident: IncidentId(2), text: "é\nb".into() }),
         CommandKind::Act(ActCommand::Undo { act: ActId(u64::MAX) }),
         CommandKind::ShowBaseline { key: key() },
+        CommandKind::ShowWeek { key: key() },
         CommandKind::ExplainVerdict { subject: Subject::Node("cart".into()), at: None },
         CommandKind::ExplainVerdict { subject: Subject::Key(key()), at: Some(at()) },
         CommandKind::ShowIncident { incident: Some(IncidentId(u64::MAX)) },
@@ -833,6 +891,7 @@ fn commands() -> Vec<CommandKind> {
                 | ActCommand::Undo { .. },
             )
             | CommandKind::ShowBaseline { .. }
+            | CommandKind::ShowWeek { .. }
             | CommandKind::ExplainVerdict { .. }
             | CommandKind::ShowIncident { .. }
             | CommandKind::ShowService { .. }

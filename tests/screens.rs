@@ -10,6 +10,8 @@ mod golden;
 mod incident_page;
 #[path = "screens/services.rs"]
 mod services;
+#[path = "screens/weeks.rs"]
+mod weeks;
 
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
@@ -18,8 +20,8 @@ use spanwatch::app::keymap::Place;
 use spanwatch::app::{Effect, Key, KeyCode, Msg};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
-    AnalysisId, AnalysisState, BackFill, LearningView, MapView, RecalculationKind, RecalculationState, ServicePageView,
-    SourceState, TraceState, TraceView, UpdateBody,
+    AnalysisId, AnalysisState, BackFill, LearningView, MapView, PastView, RecalculationKind, RecalculationState,
+    ServicePageView, SourceState, TraceState, TraceView, UpdateBody,
 };
 use spanwatch::ui::{Look, ThemeName};
 
@@ -134,6 +136,61 @@ fn why() {
     stage.keys("w");
     stage.tell(UpdateBody::Why(Box::new(fixture::why())));
     check(&stage, COLOR, "80x24-why-record");
+}
+
+#[test]
+fn week() {
+    for size in [WIDE, NARROW, (40, 10)] {
+        let name = |state: &str| format!("{}x{}-week{state}", size.0, size.1);
+        let matcher = fixture::matcher();
+        let mut stage = Stage::incident(size);
+        stage.keys("b");
+        check(&stage, COLOR, &name("-loading"));
+        stage.tell(UpdateBody::Week(Box::new(weeks::unseen(&matcher))));
+        check(&stage, COLOR, &name("-empty"));
+        stage.tell(UpdateBody::Week(Box::new(weeks::young(&matcher))));
+        check(&stage, COLOR, &name("-young"));
+        stage.tell(UpdateBody::Week(Box::new(weeks::week(&matcher, None))));
+        check(&stage, COLOR, &name("-reading"));
+        stage.tell(UpdateBody::Week(Box::new(weeks::week(&matcher, Some(weeks::past())))));
+        check_styled(&stage, COLOR, &name(""));
+        check(&stage, ASCII, &name("-ascii"));
+        stage.keys("jjk");
+        stage.code(KeyCode::Left);
+        stage.keys("m");
+        check(&stage, COLOR, &name("-samples"));
+        stage.keys("mkkkkjjjjj");
+        check(&stage, COLOR, &name("-borrowed"));
+        stage.keys("mmmkkkkk");
+        check(&stage, COLOR, &name("-maintenance"));
+        stage.keys("d");
+        check(&stage, COLOR, &name("-changes"));
+        stage.keys("d");
+        stage.tell(UpdateBody::Recalculation(fixture::recalculated(RecalculationKind::Applied)));
+        check(&stage, COLOR, &name("-recalculated"));
+        stage.tell(UpdateBody::Levels(fixture::accepted().1));
+        stage.keys("!");
+        check(&stage, COLOR, &name("-level"));
+        stage.code(KeyCode::Esc);
+        stage.keys("y");
+        check(&stage, COLOR, &name("-copied"));
+        let failed = PastView::Failed("the store could not be read: no such device".to_owned());
+        stage.tell(UpdateBody::Week(Box::new(weeks::week(&matcher, Some(failed)))));
+        check(&stage, COLOR, &name("-failed"));
+        let mut stage = Stage::stale(size);
+        stage.keys("b");
+        stage.tell(UpdateBody::Week(Box::new(weeks::week(&matcher, Some(weeks::past())))));
+        check(&stage, MONO, &name("-stale"));
+        stage.tell(UpdateBody::Week(Box::new(weeks::hostile())));
+        check(&stage, COLOR, &name("-hostile"));
+    }
+    let mut stage = Stage::incident((64, 20));
+    stage.keys("b");
+    stage.tell(UpdateBody::Week(Box::new(weeks::week(&fixture::matcher(), Some(weeks::past())))));
+    check(&stage, COLOR, "64x20-week");
+    let mut stage = Stage::incident(NARROW);
+    stage.keys("b?");
+    check(&stage, COLOR, "80x24-week-help");
 }
 
 #[test]
@@ -812,7 +869,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => any_key().prop_map(Step::Press),
         2 => (1u16..=200, 1u16..=60).prop_map(|(w, h)| Step::Resize(w, h)),
-        3 => (0u8..36).prop_map(Step::Tell),
+        3 => (0u8..39).prop_map(Step::Tell),
         1 => (0u64..10_000).prop_map(Step::Wait),
         1 => ".{0,12}".prop_map(Step::Paste),
     ]
@@ -861,6 +918,9 @@ fn tell(stage: &mut Stage, which: u8) {
         34 => UpdateBody::Service(Box::new(services::hostile())),
         31 => UpdateBody::Map(Box::new(services::large_map())),
         32 => UpdateBody::Map(Box::new(services::hostile_map())),
+        35 => UpdateBody::Week(Box::new(weeks::week(&fixture::matcher(), Some(weeks::past())))),
+        36 => UpdateBody::Week(Box::new(weeks::hostile())),
+        37 => UpdateBody::Week(Box::new(weeks::young(&fixture::wallet()))),
         _ => UpdateBody::Notice("evil\u{1b}]0;title\u{7}".to_owned()),
     });
 }

@@ -143,6 +143,12 @@ impl App {
                     self.topics.service.get().is_some_and(|shown| shown.service == view.service)
                 }
                 UpdateBody::Map(_) => self.topics.map.get().is_some(),
+                // Its past comes in a second step.
+                UpdateBody::Week(view) => self
+                    .topics
+                    .week
+                    .get()
+                    .is_some_and(|shown| shown.asked == view.asked && (shown.past.is_some() || view.past.is_none())),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

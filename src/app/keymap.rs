@@ -89,6 +89,13 @@ pub enum Action {
     CloseDetail,
     Analyse,
     Explain,
+    OpenWeek,
+    NextOperation,
+    PreviousOperation,
+    NextMetric,
+    ShowChanges,
+    HourBefore,
+    HourAfter,
     AskAboutLevel,
     NextLevel,
     ConfirmLevel,
@@ -165,6 +172,10 @@ const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Acts]
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident];
 /// Where one goes from to the map.
 const MAPPED: &[Place] = &[Services, Alerts, Baseline, Analysis, Service];
+/// Where baselines are recalculated and levels decided.
+const BASELINES: &[Place] = &[Services, Alerts, Baseline, Analysis, Week];
+const LEVELS: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Week];
+const UNDOING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Week, Acts];
 const VIEWS: &[Place] = &[
     Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Trends, Week, Service, Map, Why,
     Level, Acts, EndAct,
@@ -228,7 +239,6 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Tab)], Action::NextPart, &[Incident], "next part of the page", Some("part")),
     row(&[k(KeyCode::BackTab)], Action::PreviousPart, &[Incident], "previous part", None),
     row(&[c('T')], Action::OpenTrace, &[Alerts, Baseline, Analysis, Incident], "trace of the slow span", Some("trace")),
-    row(&[c('!')], Action::AskAboutLevel, MATTERS, "accept or undo a level", Some("level")),
     row(&[k(KeyCode::Enter)], Action::OpenService, &[Services], "all of the service", Some("open")),
     row(&[c('A')], Action::ShowAlertsOfService, &[Services, Service], "alerts of the service", Some("its alerts")),
     row(&[k(KeyCode::Enter)], Action::OpenSelected, &[Service], "slowest trace, or neighbour", Some("open")),
@@ -239,6 +249,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Tab)], Action::OtherForm, &[Map], "list, or graph", Some("list, graph")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Map], "in the graph to the right", None),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Map], "in the graph to the left", None),
+    row(&[c('!')], Action::AskAboutLevel, LEVELS, "accept or undo a level", Some("level")),
     row(&[c('y')], Action::ConfirmLevel, &[Level], "do what is written here", Some("do it")),
     row(&[c('!')], Action::NextLevel, &[Level], "the accepted level before", None),
     row(&[k(KeyCode::Enter)], Action::KeepFilter, &[Filter], "keep the filter", Some("keep")),
@@ -248,7 +259,7 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Esc)], Action::ClosePalette, &[Palette], "close the palette", Some("close")),
     row(&[k(KeyCode::Right), c('l')], Action::Unfold, &[Alerts], "show its alerts or spans", Some("unfold")),
     row(&[k(KeyCode::Left), c('h')], Action::Fold, &[Alerts], "hide its alerts or spans", None),
-    row(&[c('u')], Action::Undo, ACTING, "undo an act or a recalc", Some("undo")),
+    row(&[c('u')], Action::Undo, UNDOING, "undo an act or a recalc", Some("undo")),
     row(&[k(KeyCode::Enter)], Action::OpenDetail, &[Trace], "everything about the span", Some("span")),
     row(&[k(KeyCode::Enter)], Action::CloseDetail, &[Span], "back to the waterfall", Some("waterfall")),
     row(&[c('J')], Action::NextSlow, &[Trace, Span], "next slow or failed span", Some("next slow")),
@@ -270,6 +281,14 @@ pub const TABLE: &[Binding] = &[
     row(&[c('w')], Action::Explain, MATTERS, "why an alert, or why none", Some("why")),
     row(&[c('m')], Action::OpenMap, MAPPED, "who calls whom", Some("map")),
     closing(&[c('m')], Action::OpenMap, &[Map]),
+    row(&[c('b')], Action::OpenWeek, SPANS, "its week, hour by hour", Some("week")),
+    closing(&[c('b')], Action::OpenWeek, &[Week]),
+    row(&[k(KeyCode::Tab)], Action::NextOperation, &[Week], "next operation", Some("next op")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousOperation, &[Week], "previous operation", None),
+    row(&[k(KeyCode::Right), c('l')], Action::HourAfter, &[Week], "an hour later", None),
+    row(&[k(KeyCode::Left), c('h')], Action::HourBefore, &[Week], "an hour earlier", None),
+    row(&[c('m')], Action::NextMetric, &[Week], "shade by another metric", Some("metric")),
+    row(&[c('d')], Action::ShowChanges, &[Week], "cells that changed", Some("changes")),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
     row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
@@ -296,8 +315,8 @@ pub const TABLE: &[Binding] = &[
     row(&[c('[')], Action::MinuteBack, &[Why], "a minute earlier", Some("earlier")),
     row(&[c(']')], Action::MinuteForward, &[Why], "a minute later", Some("later")),
     closing(&[c('w')], Action::Explain, &[Why]),
-    row(&[c('r')], Action::Recalculate, PANES, "recalculate all baselines", Some("recalc")),
-    row(&[c('R')], Action::Rehearse, PANES, "rehearse: what it would change", None),
+    row(&[c('r')], Action::Recalculate, BASELINES, "recalculate all baselines", Some("recalc")),
+    row(&[c('R')], Action::Rehearse, BASELINES, "rehearse: what it would change", None),
     row(
         &[c('1'), c('2'), c('3'), c('4'), c('5')],
         Action::SeverityAndWorse,
@@ -317,6 +336,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Incident], "copy all of it for a chat", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Week], "copy the hour as text", Some("copy")),
     row(
         &[c('o')],
         Action::Link,

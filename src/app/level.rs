@@ -60,7 +60,8 @@ impl App {
     #[must_use]
     pub fn level_question(&self) -> Option<LevelQuestion> {
         let accepted = |id: LevelId| self.levels().iter().find(|view| view.level.id == id).cloned();
-        if (!self.view.led_by_services || self.incident_page().is_some())
+        if !self.is_week()
+            && (!self.view.led_by_services || self.incident_page().is_some())
             && let Some(view) = self.incident_at_hand()
         {
             let alerts: Vec<&Alert> = match self.alert_alone() {
@@ -80,7 +81,7 @@ impl App {
                 return Some(LevelQuestion::Undo(view));
             }
         }
-        let key = self.baseline_key()?;
+        let key = self.week_key().or_else(|| self.baseline_key())?;
         let of_key = self.levels().iter().find(|view| view.level.keys.binary_search(key).is_ok());
         of_key.cloned().map(LevelQuestion::Undo)
     }

@@ -67,7 +67,7 @@ use crate::messages::{
 use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
-use layout::{Layout, Pane, TraceLayout};
+use layout::{Layout, Pane, Shape, TraceLayout};
 
 /// What happens to the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -549,6 +549,7 @@ impl App {
             UpdateBody::Map(view) => self.take_map(revision, view, now),
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
             UpdateBody::IncidentHistory(history) => self.topics.incident_history.take(revision, history),
+            UpdateBody::Week(week) => self.topics.week.take(revision, week) && self.is_week(),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {
@@ -642,14 +643,18 @@ impl App {
                 self.view.message = None;
             }
         }
-        let shown_in_its_pane = self.layout().baseline.is_some() && self.view.trace.is_none();
-        if changed && news.is_some() && self.view.recalculation_open && shown_in_its_pane {
+        let shown_in_its_pane = match self.page() {
+            Some(page) => matches!(page, Page::Week(_)) && self.layout().shape == Shape::Four,
+            None => self.layout().baseline.is_some() && self.view.trace.is_none(),
+        };
+        let told_in_its_pane = shown_in_its_pane && (self.view.recalculation_open || self.is_week());
+        if changed && news.is_some() && told_in_its_pane {
             // The panel says more than that it was asked for.
             self.view.message = None;
         }
         if changed
             // One that nobody asked for, at night or after back-fill, takes no room from what is being read.
-            && !(self.view.recalculation_open && shown_in_its_pane)
+            && !told_in_its_pane
             && let Some((text, trouble)) = news
         {
             self.say(text, trouble, now);

@@ -125,6 +125,7 @@ impl Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{SpanKey, SpanKind};
 
     #[test]
     fn a_trace_lies_between_the_pages_it_was_opened_from_and_those_opened_from_it() {
@@ -132,7 +133,7 @@ mod tests {
         pages.open(Page::Service(ServiceCursor::default()), false);
         pages.go_under_trace();
         assert_eq!(pages.shown(true), None, "the trace covers it");
-        pages.open(Page::Week(WeekCursor::default()), true);
+        pages.open(Page::Week(WeekCursor::of(SpanKey::new("cart", "GET /", SpanKind::Server))), true);
         assert_eq!(pages.shown(true).map(Page::place), Some(Place::Week));
         assert!(pages.close(true), "first what was opened last");
         assert_eq!(pages.shown(true), None, "then the trace itself");

@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(first(Place::Alerts, "UNDO RECALC").action, Action::Undo);
         assert_eq!(first(Place::Trace, "fold every").action, Action::FoldEverything);
         let far = first(Place::Trace, "rehearse");
-        assert_eq!((far.action, far.elsewhere.as_deref()), (Action::Rehearse, Some("the panes")));
+        assert_eq!((far.action, far.elsewhere.as_deref()), (Action::Rehearse, Some("the panes, Week")));
         assert!(entries(&KeyMap::default(), Place::Alerts, "no such thing at all").is_empty());
         let recalculate = first(Place::Trace, "rec");
         assert_eq!(

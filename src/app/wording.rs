@@ -141,6 +141,32 @@ pub fn percent(share: f64) -> String {
     if percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
 }
 
+/// A share of one that may be very small: `0.42%`, `0.0017%`, `12%`.
+#[must_use]
+pub fn share(share: f64) -> String {
+    match share * 100.0 {
+        unknown if !unknown.is_finite() => "-".to_owned(),
+        small if small > 0.0 && small < 0.995 => {
+            let digits = (1.0 - small.log10().floor()) as usize;
+            format!("{small:.digits$}%")
+        }
+        _ => percent(share),
+    }
+}
+
+/// How much longer than before, in per cent: `+12%`, `-3%`.
+#[must_use]
+pub fn change(before: Micros, after: Micros) -> String {
+    format!("{:+.0}%", (after.0 as f64 / before.0.max(1) as f64 - 1.0) * 100.0)
+}
+
+/// `13 Nov`, of days from 1970-01-01.
+#[must_use]
+pub fn day(day: i32) -> String {
+    let at = Timestamp::from_secs(i64::from(day) * DAY as i64);
+    utc(at).map_or_else(String::new, |at| at.format("%-d %b").to_string())
+}
+
 /// Whole microseconds from a computed number; nothing below zero.
 #[must_use]
 pub fn micros(us: f64) -> Micros {

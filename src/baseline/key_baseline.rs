@@ -28,7 +28,7 @@ const fn level_at(position: usize) -> Level {
 }
 
 /// Baselines of one key. Only cells with enough samples exist.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyBaseline {
     /// Samples at all levels together, also where they are too few to answer.
     pub samples: u64,
@@ -187,6 +187,19 @@ impl KeyBaseline {
     #[must_use]
     pub fn own(&self, bucket: HourOfWeek) -> Option<&Cell> {
         self.at(bucket.index())
+    }
+
+    /// The baseline of a bucket at one level, if it has enough samples.
+    #[must_use]
+    pub fn at_level(&self, level: Level, bucket: HourOfWeek) -> Option<&Cell> {
+        self.at(position(level, bucket))
+    }
+
+    /// Samples of a bucket at one level, also where they are too few to answer.
+    #[must_use]
+    pub fn samples_at(&self, level: Level, bucket: HourOfWeek) -> u64 {
+        let belongs = |other: HourOfWeek| position(level, other) == position(level, bucket);
+        HourOfWeek::all().zip(&self.week_samples).filter(|(other, _)| belongs(*other)).map(|(_, n)| u64::from(*n)).sum()
     }
 
     /// How many of the 168 buckets answer for themselves.

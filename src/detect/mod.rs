@@ -30,6 +30,7 @@ pub use quiet::Quiet;
 pub use rejudge::{Rejudged, rejudge};
 pub use rules::{Comparison, Quantity, Rule};
 pub use settings::Settings;
+pub use subjects::ENOUGH_FOR_P95;
 pub use subjects::{SubjectId, TrackId};
 pub use test::{Finding, Force, WINDOWS};
 pub use watch::Watch;

@@ -90,6 +90,15 @@ impl Hygiene {
         all
     }
 
+    /// The maintenance within a window, in whole minutes.
+    pub fn maintenance(&self, window: TimeWindow) -> Vec<TimeWindow> {
+        let mut all = Vec::new();
+        for stretch in self.maintenance.within(window).into_iter().map(whole_minutes) {
+            unite(&mut all, TimeWindow::new(stretch.from.max(window.from), stretch.to.min(window.to)));
+        }
+        all
+    }
+
     /// Whether what began then is left out.
     pub fn covers(&mut self, at: Timestamp) -> bool {
         let hour = UtcHour::of(at);

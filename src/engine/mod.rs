@@ -20,6 +20,7 @@ mod service;
 mod traces;
 mod views;
 mod waterfall;
+mod week;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::messages::{BackFill, UpdateBody};
 
 pub use self::levels::OnLevels;
 pub use self::offline::Offline;
+pub use self::week::{PastRead, PastWanted, week_p99};
 
 use self::acts::Acts;
 use self::alerts::{Groups, Keep, Keeping};
@@ -51,6 +53,7 @@ use self::past::Past;
 use self::rules::Rules;
 use self::service::Shown;
 use self::traces::{SettledTrace, Traces};
+use self::week::WeekShown;
 
 /// What the engine is told.
 #[derive(Debug, Clone)]
@@ -75,6 +78,10 @@ pub enum Input {
     BackFillMoved(BackFill),
     /// A screen wants this key's baseline from now on.
     BaselineAsked(SpanKey),
+    /// A screen wants this operation's week from now on.
+    WeekAsked(SpanKey),
+    /// The store was read for [`Output::ReadPast`].
+    PastRead(Box<PastRead>),
     /// A screen wants to know why there is or is no alert about this, with windows that end `at`, or now.
     VerdictAsked { subject: Subject, at: Option<Timestamp> },
     /// A screen wants to know what is known from before about this incident, from now on; or about none.
@@ -160,6 +167,8 @@ pub enum Output {
     Recalculate,
     /// Merge the stored samples of one series at one level, for a picture of what is normal.
     ReadDistribution { series: SeriesKey, level: Level, bucket: HourOfWeek, generation: u64 },
+    /// Read what each day gave to the week of an operation, without keeping anything else waiting.
+    ReadPast(Box<PastWanted>),
     /// Keep this trace, which begins with `root`, to be compared with.
     KeepExemplar { root: SpanKey, slot: ExemplarSlot, exemplar: Box<Exemplar> },
     /// Read the traces that are kept of this operation.
@@ -221,6 +230,7 @@ pub struct Engine {
     polled_to: Option<Timestamp>,
     shown: Option<SpanKey>,
     distribution: Option<Distribution>,
+    week: Option<WeekShown>,
     back_fill: BackFill,
     counters: Counters,
     /// Traces come complete: none has to settle, no screen is told, and single spans are counted, not recorded.
@@ -296,6 +306,7 @@ impl Engine {
             polled_to: None,
             shown: None,
             distribution: None,
+            week: None,
             back_fill: BackFill::NotStarted,
             counters: Counters { poll_interval, ..Counters::default() },
             complete: false,
@@ -379,6 +390,8 @@ impl Engine {
                 self.shown = Some(key);
                 self.tell_baseline(now, &mut out);
             }
+            Input::WeekAsked(key) => self.show_week(key, now, &mut out),
+            Input::PastRead(read) => self.take_past(*read, now, &mut out),
             Input::VerdictAsked { subject, at } => out.push(self.tell_why(subject, at, now)),
             Input::IncidentAsked(incident) => {
                 self.past.asked = incident;

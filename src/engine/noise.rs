@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Alert, AlertId, Fingerprint, IncidentId, Micros, Severity, Timestamp, Verdict};
+use crate::domain::{Alert, AlertId, Fingerprint, IncidentId, Micros, Severity, Subject, Timestamp, Verdict};
 use crate::messages::NoiseRow;
 
 /// How far back it reaches.
@@ -38,6 +38,12 @@ impl Noise {
         };
         self.episodes.insert(alert.id, episode);
         self.changed = true;
+    }
+
+    /// The alerts about a subject: from when to when each lasted, and of which incident it is.
+    pub fn of<'a>(&'a self, subject: &'a Subject) -> impl Iterator<Item = (Timestamp, Timestamp, IncidentId)> + 'a {
+        let about = self.episodes.values().filter(move |episode| episode.about.0 == *subject);
+        about.map(|episode| (episode.onset, episode.seen, episode.incident))
     }
 
     pub const fn rated(&mut self) {

@@ -35,6 +35,7 @@ impl Engine {
         out.extend(self.tell_incident_history(now));
         self.tell_baseline(now, out);
         self.tell_pages(now, out);
+        self.tell_week(now, out);
     }
 
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {
@@ -318,7 +319,7 @@ fn history(entries: &[&Entry], bucket: HourOfWeek, now: Timestamp) -> Vec<Option
     columns
 }
 
-fn cell_view(level: Level, cell: &Cell) -> CellView {
+pub(super) fn cell_view(level: Level, cell: &Cell) -> CellView {
     let cut_offs = Severity::ALL.map(|severity| cell.cut_off_duration(severity));
     CellView {
         level,

@@ -49,6 +49,10 @@ pub enum CommandKind {
     ShowBaseline {
         key: SpanKey,
     },
+    /// Make this key the one whose 168 hours of the week are sent.
+    ShowWeek {
+        key: SpanKey,
+    },
     /// Send the arithmetic of the alert test about this subject, for windows that end `at`, or now.
     ExplainVerdict {
         subject: Subject,

@@ -11,6 +11,7 @@ mod incident;
 mod service;
 mod views;
 mod waterfall;
+mod week;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
@@ -26,6 +27,7 @@ pub use views::{
     RecordView, RejudgedAlerts, ServiceState, ServiceView, SourceKind, SourceState, SourceView, WhyView,
 };
 pub use waterfall::{Normal, TraceState, TraceView, Waterfall, WaterfallSpan};
+pub use week::{AlertLimit, CellNumbers, PartNumbers, PartView, PastView, WeekHour, WeekView, WiderCell};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,8 @@ pub enum UpdateBody {
     Noise(Vec<NoiseRow>),
     /// Topic: the baseline of the key last asked for by [`CommandKind::ShowBaseline`].
     Baseline(Box<BaselineView>),
+    /// Topic: the week of the operation last asked for by [`CommandKind::ShowWeek`].
+    Week(Box<WeekView>),
     /// Topic: the trace last asked for by [`CommandKind::ShowTrace`].
     Trace(Box<TraceView>),
     /// Topic: the trace last asked for, beside normal ones of its operation.

@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::baseline::{self, KeyBuilder, SeriesKey};
 use crate::domain::{AcceptedLevel, AlertId, HourOfWeek, Level, LevelId, Micros, TimeWindow, Timestamp};
-use crate::engine::{Distribution, Engine, Input, OnLevels, Output, Resumed};
+use crate::engine::{Distribution, Engine, Input, OnLevels, Output, PastRead, Resumed};
 use crate::messages::{ActCommand, Outcome, RecalculationKind, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
 use super::clock::Clock;
 use super::mailbox::Mailbox;
+use super::past::PastReader;
 use super::recalculation::{self, Recalculated};
 use super::{MonitorError, Rules};
 
@@ -39,6 +40,7 @@ pub enum ToCore {
     Act(ActCommand, oneshot::Sender<Outcome>),
     CancelRecalculation,
     Recalculated(Recalculated),
+    PastRead(Box<PastRead>),
     /// Write everything and end.
     Shutdown(oneshot::Sender<()>),
 }
@@ -55,6 +57,7 @@ impl std::fmt::Debug for ToCore {
             Self::Act(..) => "Act",
             Self::CancelRecalculation => "CancelRecalculation",
             Self::Recalculated(_) => "Recalculated",
+            Self::PastRead(_) => "PastRead",
             Self::Shutdown(_) => "Shutdown",
         })
     }
@@ -91,6 +94,7 @@ struct Core {
     engine: Engine,
     store: Store,
     builder: KeyBuilder,
+    past: PastReader,
     recalculating: Option<Arc<AtomicBool>>,
     /// The engine wants baselines made anew, as soon as none are being made.
     recalculation_wanted: bool,
@@ -117,6 +121,7 @@ pub fn run(
     let mut core = Core {
         engine,
         builder,
+        past: PastReader::default(),
         store: opened.store,
         recalculating: None,
         recalculation_wanted: false,
@@ -153,6 +158,7 @@ pub fn run(
                 }
             }
             ToCore::Recalculated(result) => core.recalculated(result),
+            ToCore::PastRead(read) => core.past_read(read),
             ToCore::Shutdown(done) => {
                 core.end();
                 let _ = done.send(());
@@ -271,6 +277,11 @@ impl Core {
                 self.step(Input::ExemplarsRead { root, kept });
                 read
             }
+            Output::ReadPast(wanted) => {
+                let calendar = self.parts.rules.baseline.calendar();
+                self.past.read(*wanted, &self.store, calendar, &self.parts.to_core);
+                return;
+            }
             Output::ReadDistribution { series, level, bucket, generation } => {
                 match self.store.distribution(&series, level, bucket, &mut self.builder) {
                     Ok(sketch) => {
@@ -330,6 +341,13 @@ impl Core {
             }
             Err(error) => Outcome::Refused(format!("no thread could be started: {error}")),
         }
+    }
+
+    fn past_read(&mut self, read: Box<PastRead>) {
+        if let Some(wanted) = self.past.done() {
+            self.perform(Output::ReadPast(Box::new(wanted)));
+        }
+        self.step(Input::PastRead(read));
     }
 
     fn recalculated(&mut self, result: Recalculated) {

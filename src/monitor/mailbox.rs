@@ -48,6 +48,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::IncidentHistory(_) => Some(15),
         UpdateBody::Service(_) => Some(20),
         UpdateBody::Map(_) => Some(21),
+        UpdateBody::Week(_) => Some(22),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -10,6 +10,7 @@ mod clock;
 mod core;
 mod mailbox;
 mod metrics;
+mod past;
 mod poller;
 mod reading;
 mod recalculation;
@@ -33,6 +34,7 @@ use crate::sources::prometheus::Prometheus;
 use crate::store::{self, StoreError};
 use crate::{baseline, detect};
 
+pub use self::past::read_past;
 pub use self::settings::Settings;
 
 use self::analyst::Analyst;
@@ -313,6 +315,10 @@ impl Monitor {
             }
             CommandKind::ShowBaseline { key } => {
                 self.tell_core(ToCore::Step(Input::BaselineAsked(key))).await;
+                Outcome::Accepted
+            }
+            CommandKind::ShowWeek { key } => {
+                self.tell_core(ToCore::Step(Input::WeekAsked(key))).await;
                 Outcome::Accepted
             }
             CommandKind::ExplainVerdict { subject, at } => {

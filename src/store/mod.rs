@@ -28,6 +28,7 @@ mod history;
 mod levels;
 mod opening;
 mod owner;
+mod past;
 mod record;
 mod rows;
 mod settings;

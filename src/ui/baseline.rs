@@ -26,16 +26,9 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, area: PaneArea, stale: bool) {
     }
     let mut body = Area { x: area.body.x + 1, width: area.body.width.saturating_sub(1), ..area.body };
     if app.view.recalculation_open {
-        let lines = recalculation(app);
-        let height = (lines.len() as u16).min(body.height);
-        let panel = body.below(body.height - height);
-        body = body.top(body.height - height);
-        for (row, line) in lines.iter().enumerate().take(usize::from(panel.height)) {
-            let style = if line.heading { pen.theme.heading() } else { Style::new() };
-            let y = panel.y + row as u16;
-            let x = pen.put_start(panel.x, y, panel.width, &line.text, style);
-            pen.put(x, y, (panel.x + panel.width).saturating_sub(x), &line.name, style);
-        }
+        let height = recalculation(app).len() as u16;
+        recalculated(pen, app, body.below(body.height.saturating_sub(height)));
+        body = body.top(body.height.saturating_sub(height));
     }
     let Some(view) = view else {
         return super::note(pen, Area { x: area.body.x, width: area.body.width, ..body }, waiting(app));
@@ -306,6 +299,16 @@ impl PanelLine {
 
     fn plain(text: impl Into<String>) -> Self {
         Self { heading: false, text: text.into(), name: String::new() }
+    }
+}
+
+/// What the running or last recalculation brings, from the top of the area.
+pub fn recalculated(pen: &mut Pen<'_>, app: &App, area: Area) {
+    for (row, line) in recalculation(app).iter().enumerate().take(usize::from(area.height)) {
+        let style = if line.heading { pen.theme.heading() } else { Style::new() };
+        let y = area.y + row as u16;
+        let x = pen.put_start(area.x, y, area.width, &line.text, style);
+        pen.put(x, y, (area.x + area.width).saturating_sub(x), &line.name, style);
     }
 }
 

@@ -9,6 +9,8 @@ pub const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '�
 /// Shades of one cell, lightest first.
 pub const SHADES: [char; 4] = ['░', '▒', '▓', '█'];
 pub const CURSOR: &str = "▌";
+/// The cursor behind a cell.
+pub const HERE: &str = "◂";
 pub const UNFOLDED: &str = "▾";
 pub const FOLDED: &str = "▸";
 pub const NORMAL: &str = "·";
@@ -39,6 +41,7 @@ fn twin(c: char) -> Option<&'static str> {
         '┃' | '┏' | '┓' | '┗' | '┛' | '┣' | '┫' | '┳' | '┻' | '╋' => "#",
         '└' => "`",
         '▌' => ">",
+        '◂' => "<",
         '▸' => "+",
         '▾' => "-",
         '·' | '▂' => ".",
@@ -103,7 +106,7 @@ mod tests {
             .chain(&HEAVY)
             .chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST])
             .collect::<String>();
-        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ", "├└ ↑↓←→"] {
+        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, HERE, "23σ", "├└ ↑↓←→"] {
             let twin = ascii(text);
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
         }

@@ -9,6 +9,7 @@ use spanwatch::detect;
 use spanwatch::domain::{AcceptedLevel, Alert, AlertId, HourOfWeek, Level, Micros, TimeWindow, Timestamp, Trace};
 use spanwatch::engine::{Engine, Input, OnLevels, Output, Resumed};
 use spanwatch::messages::{BackFill, UpdateBody};
+use spanwatch::monitor::read_past;
 use spanwatch::store::{Closed, Query, Store};
 
 pub const POLL: Micros = Micros::from_secs(10);
@@ -93,6 +94,7 @@ impl<T: Traffic> Clockwork<T> {
     }
 
     pub fn step(&mut self, input: Input) {
+        let mut pasts = Vec::new();
         for output in self.engine.step(input, self.now) {
             match output {
                 Output::StoreLearnt(learnt) => self.store.learn(&learnt, learnt.settled.is_none()).unwrap(),
@@ -118,8 +120,12 @@ impl<T: Traffic> Clockwork<T> {
                     self.store.keep_exemplar(&root, slot, &exemplar).unwrap();
                 }
                 Output::Recalculate => self.recalculation_wanted = true,
+                Output::ReadPast(wanted) => pasts.push(*wanted),
                 _ => {}
             }
+        }
+        for wanted in pasts {
+            self.step(Input::PastRead(Box::new(read_past(&self.store, wanted, settings().calendar()))));
         }
     }
 
