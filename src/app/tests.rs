@@ -924,7 +924,7 @@ fn what_works_elsewhere_is_named_and_not_done() {
     assert_eq!(bench.app.place(), Place::Trace);
     bench.keys(":rehearse");
     assert_eq!(bench.code(KeyCode::Enter), []);
-    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "That works in: the panes.");
+    assert_eq!(bench.app.view.message.as_ref().unwrap().text, "That works in: the panes, Week.");
     bench.code(KeyCode::Esc);
     assert_eq!(bench.app.place(), Place::Trace);
 }
