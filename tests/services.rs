@@ -83,6 +83,8 @@ impl Traffic for Shop {
 fn begin(dir: &Path, fault: i64) -> Clockwork<Shop> {
     let mut monitor = Clockwork::start(dir, at(0), Shop { fault }, &[]);
     monitor.back_fill(at(-3 * HOUR));
+    // The same hour a week before.
+    monitor.fill(TimeWindow::new(at(-168 * HOUR), at(-167 * HOUR)));
     monitor.recalculate();
     monitor
 }

@@ -54,6 +54,19 @@ const WORDS_OF_TRACE: &[(&str, &str, &str)] = &[
     ("READING", "1 in 10⁹", "by chance, corrected"),
 ];
 
+/// The same for the page of a service and the map.
+const WORDS_OF_SERVICES: &[(&str, &str, &str)] = &[
+    ("READING", "xNORM", "p99 / this hour's normal"),
+    ("READING", "SELF", "median while no child ran"),
+    ("READING", "BETWEEN", "p99 in network and queue"),
+    ("READING", "VIA", "direct call, or a queue"),
+    ("READING", "new", "a message never learnt"),
+    ("READING", "passed on", "it failed further below"),
+    ("READING", "━S1>", "abnormal, in the graph"),
+    ("READING", "S1 ... S5", "page now ... only a note"),
+    ("READING", "· ? ~", "normal, absent, learning"),
+];
+
 const WORDS_OF_TRACE_AT: [Place; 4] = [Place::Trace, Place::Span, Place::Compare, Place::Attributes];
 
 /// The help opened at `place`: keys of the place, movement, keys that work everywhere, then words; only the rows that
@@ -73,7 +86,11 @@ pub fn rows(keys: &KeyMap, place: Place, query: &str) -> Vec<HelpRow> {
             text: Cow::Borrowed(row.help),
         })
     };
-    let words = if WORDS_OF_TRACE_AT.contains(&place) { WORDS_OF_TRACE } else { WORDS };
+    let words = match place {
+        Place::Service | Place::Map => WORDS_OF_SERVICES,
+        place if WORDS_OF_TRACE_AT.contains(&place) => WORDS_OF_TRACE,
+        _ => WORDS,
+    };
     let words =
         words.iter().map(|(group, keys, text)| HelpRow { group, keys: (*keys).to_owned(), text: (*text).into() });
     let own = keys.own().iter().map(|(action, origin)| HelpRow {

@@ -262,13 +262,11 @@ pub fn detail(app: &App, cursor: &MapCursor, now: Timestamp) -> Vec<String> {
     }
 }
 
-/// `5 services, 6 calls between them, 2 abnormal`
+/// `5 services, 6 calls, 2 abnormal`
 #[must_use]
 pub fn headline(view: &MapView) -> String {
-    let mut parts = vec![
-        wording::plural(view.nodes.len() as u64, "service"),
-        format!("{} between them", wording::plural(view.edges.len() as u64, "call")),
-    ];
+    let mut parts =
+        vec![wording::plural(view.nodes.len() as u64, "service"), wording::plural(view.edges.len() as u64, "call")];
     let abnormal = view.edges.iter().filter(|edge| edge.is_abnormal()).count();
     if abnormal > 0 {
         parts.push(format!("{abnormal} abnormal"));
@@ -286,10 +284,7 @@ pub fn copied(app: &App, now: Timestamp) -> Option<String> {
     let mut lines = vec![format!("{} ({})", headline(view), wording::clock(now))];
     for row in rows(view) {
         lines.push(match row {
-            MapRow::Call(edge) => {
-                let severity = edge.severity.map_or_else(String::new, |severity| format!("{severity} "));
-                format!("{severity}{}", service::edge_text(edge))
-            }
+            MapRow::Call(edge) => service::edge_text(edge),
             MapRow::Alone(node) => format!("{}, no calls from or to it", node_lines(view, node, now).join(", ")),
         });
     }

@@ -375,26 +375,43 @@ pub const fn means(means: Means) -> &'static str {
     }
 }
 
-/// What is abnormal about an edge, in few words; nothing of one that is as always.
+/// What is abnormal about an edge besides how long calls take, in few words; nothing of one that is as always.
 #[must_use]
 pub fn abnormal(edge: &EdgeView) -> String {
     let mut parts: Vec<String> = edge.kinds.iter().map(ToString::to_string).collect();
     if edge.is_silent() {
         parts.push("no calls".to_owned());
     }
-    let slow = |pace: &Option<Pace>, what: &str| {
-        let times = pace.as_ref().and_then(|pace| pace.times_normal).filter(|times| *times >= 1.5)?;
-        Some(format!("{what} x{}", wording::times(times)))
-    };
-    parts.extend(slow(&edge.between, "between"));
-    parts.extend(slow(&edge.call, "call"));
     parts.join(", ")
+}
+
+/// How far the time between the two is from its normal, where that is worth a word.
+#[must_use]
+pub fn between(edge: &EdgeView) -> Option<String> {
+    let times = edge.between.as_ref().and_then(|pace| pace.times_normal).filter(|times| *times >= 1.5)?;
+    Some(format!("between x{}", wording::times(times)))
+}
+
+/// Of the whole call and the time between the two what is further from its normal, and whether it is the latter.
+#[must_use]
+pub fn worse(edge: &EdgeView) -> Option<(&Pace, bool)> {
+    let times = |pace: &Pace| pace.times_normal.unwrap_or(0.0);
+    match (&edge.call, &edge.between) {
+        (Some(call), Some(between)) if times(between) > times(call).max(1.5) => Some((between, true)),
+        (Some(call), _) => Some((call, false)),
+        (None, between) => between.as_ref().map(|between| (between, true)),
+    }
 }
 
 /// An edge in one line.
 #[must_use]
 pub fn edge_text(edge: &EdgeView) -> String {
     let mut parts = vec![format!("{} → {}", edge.caller, edge.callee)];
+    let severity = edge.severity.map(|severity| severity.to_string());
+    let words = [severity.unwrap_or_default(), abnormal(edge)];
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    parts.extend((!words.is_empty()).then(|| words.join(" ")));
+    parts.extend(between(edge));
     if edge.means != Means::Call {
         parts.push(if edge.means == Means::Queue { "through a queue" } else { "calls and a queue" }.to_owned());
     }
@@ -410,9 +427,6 @@ pub fn edge_text(edge: &EdgeView) -> String {
             String::new()
         };
         parts.push(format!("{what} p50 {} p99 {}{normal}{of}", pace.p50, pace.p99));
-    }
-    if edge.is_abnormal() {
-        parts.push(abnormal(edge));
     }
     parts.join(", ")
 }

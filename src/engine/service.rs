@@ -15,7 +15,7 @@ use crate::messages::{
 
 use super::calls::{Calls, Lane, LaneId, Lately};
 use super::keys::Entry;
-use super::views::{FEWEST_TO_COMPARE, now_since, times};
+use super::views::{FEWEST_TO_COMPARE, now_length, times};
 use super::{Engine, Output};
 
 /// Kept spans that are sent beyond the slowest of each operation.
@@ -127,7 +127,7 @@ impl Engine {
         OperationView {
             key: entry.key.clone(),
             calls,
-            per_s: per_s(calls, now.since(now_since(now, self.calls.from()))),
+            per_s: per_s(calls, now_length(now, self.calls.from())),
             normal_per_s: baseline.and_then(|baseline| self.normal_rate(baseline, bucket)),
             error_share: (calls > 0).then(|| recent.errors as f64 / calls as f64),
             p50: recent.quantile(0.5),

@@ -144,7 +144,7 @@ impl Engine {
             service: service.to_owned(),
             state,
             severity,
-            spans_per_s: spans as f64 / (now.since(now_since(now, self.calls.from())).0.max(1) as f64 / 1e6),
+            spans_per_s: spans as f64 / (now_length(now, self.calls.from()).0 as f64 / 1e6),
             error_share: (spans > 0).then(|| errors as f64 / spans as f64),
             worst_operation: worst.map(|(_, entry, _)| entry.key.clone()),
             p99_now: worst.map(|(_, _, p99)| p99),
@@ -289,11 +289,11 @@ impl Engine {
     }
 }
 
-/// Where the minutes of [`LastHour::now`] begin, or counting did: the current minute is not over.
-pub(super) fn now_since(now: Timestamp, counted: Option<Timestamp>) -> Timestamp {
+/// How long the minutes of [`LastHour::now`] are: the current one is not over, and counting may have begun within them.
+pub(super) fn now_length(now: Timestamp, counted: Option<Timestamp>) -> Micros {
     let minute = now.0.div_euclid(60_000_000);
     let begin = Timestamp((minute - NOW_MINUTES + 1) * 60_000_000);
-    counted.filter(|from| *from < now).map_or(begin, |from| begin.max(from))
+    now.since(counted.map_or(begin, |from| begin.max(from))).max(Micros::from_secs(1))
 }
 
 fn normal_p99(entry: &Entry, bucket: HourOfWeek) -> Option<Micros> {

@@ -89,6 +89,7 @@ struct Columns {
     normal: u16,
     times: u16,
     between: u16,
+    between_times: u16,
     abnormal: u16,
 }
 
@@ -99,7 +100,7 @@ impl Columns {
             columns = Self { via: 6, rate: 8, errors: 6, p99: 7, abnormal: 18, ..columns };
         }
         if width >= 110 {
-            columns = Self { normal_rate: 7, p50: 7, normal: 7, between: 8, abnormal: 22, ..columns };
+            columns = Self { normal_rate: 7, p50: 7, normal: 7, between: 8, between_times: 6, abnormal: 18, ..columns };
         }
         let rest = width.saturating_sub(LEFT + columns.numbers() + columns.abnormal);
         columns.name = rest.min(64);
@@ -117,9 +118,10 @@ impl Columns {
             + self.normal
             + self.times
             + self.between
+            + self.between_times
     }
 
-    fn put(&self, pen: &mut Pen<'_>, line: Area, texts: [&str; 9], style: Style) -> u16 {
+    fn put(&self, pen: &mut Pen<'_>, line: Area, texts: [&str; 10], style: Style) -> u16 {
         let widths = [
             self.via,
             self.rate,
@@ -130,6 +132,7 @@ impl Columns {
             self.normal,
             self.times,
             self.between,
+            self.between_times,
         ];
         let mut x = line.x + LEFT + self.name;
         for (width, text) in widths.into_iter().zip(texts) {
@@ -152,7 +155,7 @@ fn list(pen: &mut Pen<'_>, view: &MapView, cursor: &MapCursor, layout: &MapLayou
     let columns = Columns::of(layout.rows.width);
     if !layout.heads.is_empty() {
         let quiet = pen.theme.quiet();
-        let heads = ["VIA", "CALLS/S", "NORMAL", "ERR", "P50", "P99", "NORMAL", "xNORM", "BETWEEN"];
+        let heads = ["VIA", "CALLS/S", "NORMAL", "ERR", "P50", "P99", "NORMAL", "xNORM", "BETWEEN", "xNORM"];
         pen.put(layout.heads.x, layout.heads.y, LEFT + columns.name, "SEV CALLER → CALLEE", quiet);
         let x = columns.put(pen, layout.heads, heads, quiet);
         pen.put(x + 1, layout.heads.y, columns.abnormal.saturating_sub(1), "ABNORMAL", quiet);
@@ -188,15 +191,18 @@ fn call(pen: &mut Pen<'_>, view: &MapView, edge: &EdgeView, columns: &Columns, l
         super::duration(pace.map(|pace| pace.p50)),
         super::duration(pace.map(|pace| pace.p99)),
         super::duration(pace.and_then(|pace| pace.normal_p99)),
-        super::times(edge.times_normal()),
+        // Alone it stands for both.
+        super::times(if columns.p99 > 0 { pace.and_then(|pace| pace.times_normal) } else { edge.times_normal() }),
         super::duration(edge.between.as_ref().map(|pace| pace.p99)),
+        super::times(edge.between.as_ref().and_then(|pace| pace.times_normal)),
     ];
     let x = columns.put(pen, line, texts.each_ref().map(String::as_str), Style::new());
     let gone = view.nodes.iter().find(|node| node.service == edge.callee).and_then(|node| map::absence(node, now));
-    let text = match (service::abnormal(edge), gone) {
-        (words, Some(gone)) if words.is_empty() => gone,
-        (words, _) => words,
-    };
+    let between = service::between(edge).filter(|_| columns.between == 0);
+    let words = [service::abnormal(edge), between.unwrap_or_default()];
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    // That the called one is gone says more than that nobody calls it.
+    let text = gone.filter(|_| edge.calls == 0).unwrap_or_else(|| words.join(", "));
     pen.put_start(x + 1, line.y, columns.abnormal.saturating_sub(1), &text, Style::new());
 }
 

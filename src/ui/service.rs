@@ -28,7 +28,11 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ServiceCursor, screen: Area, 
         rule(pen, &layout, list, cursor.part, cursor, "");
         let text =
             if app.lost.is_some() { "The monitor ended before it answered." } else { "Asked for what is known of it." };
-        return super::note(pen, Area { height: list.rows.height + list.heads.height, ..list.heads }, text);
+        return super::note(
+            pen,
+            Area { height: 1 + list.rows.height + list.heads.height, ..list.title }.below(1),
+            text,
+        );
     };
     let stale = app.is_stale(now);
     for part in Part::ALL.into_iter().filter(|part| layout.is_whole() || *part == cursor.part) {
@@ -59,7 +63,7 @@ fn title(pen: &mut Pen<'_>, cursor: &ServiceCursor, view: Option<&ServicePageVie
     let for_name = room.saturating_sub(pen.width(&state) + worst + 2).max(room.min(12));
     let mut x = pen.put(x, line.y, for_name, &cursor.service, pen.theme.heading()) + 2;
     if let Some(severity) = severity {
-        x = pen.put(x, line.y, right.saturating_sub(x), &severity.to_string(), pen.theme.severity(severity)) + 1;
+        x = pen.put(x, line.y, right.saturating_sub(x), &severity.to_string(), pen.theme.severity(severity)) + 2;
     }
     x = pen.put_start(x, line.y, right.saturating_sub(x), &state, Style::new()) + 2;
     let room = right.saturating_sub(x);
@@ -90,7 +94,8 @@ fn rule(pen: &mut Pen<'_>, layout: &ServiceLayout, area: ListArea, part: Part, c
     if layout.is_whole() {
         return pen.rule(area.title, part.name(), style, remark, quiet);
     }
-    pen.rule(area.title, "", quiet, if layout.shape == Shape::Tabs { remark } else { "" }, quiet);
+    pen.rule(area.title, "", quiet, "", quiet);
+    let right = area.title.x + area.title.width;
     let mut x = area.title.x + 2;
     for other in Part::ALL {
         let (text, style) = if other == part {
@@ -100,10 +105,14 @@ fn rule(pen: &mut Pen<'_>, layout: &ServiceLayout, area: ListArea, part: Part, c
         } else {
             continue;
         };
-        let room = (area.title.x + area.title.width).saturating_sub(x);
+        let room = right.saturating_sub(x);
         if pen.width(&text) <= room {
             x = pen.put(x, area.title.y, room, &text, super::pen::lifted(style)) + 1;
         }
+    }
+    let room = right.saturating_sub(x + 3);
+    if layout.shape == Shape::Tabs && !remark.is_empty() && pen.width(remark) + 2 <= room {
+        pen.put_right(x, area.title.y, room, &format!(" {remark} "), super::pen::lifted(Style::new()));
     }
 }
 
@@ -138,7 +147,11 @@ fn list(
             Part::Slow => "No slow span of it is kept.",
             Part::Neighbours => "No call to it or from it was seen.",
         };
-        return super::note(pen, Area { height: area.heads.height + area.rows.height, ..area.title }.below(1), text);
+        return super::note(
+            pen,
+            Area { height: 1 + area.heads.height + area.rows.height, ..area.title }.below(1),
+            text,
+        );
     }
     let page = usize::from(area.rows.height);
     let (top, at) = match part {
@@ -169,10 +182,13 @@ fn list(
             heads(pen, "NEIGHBOUR", &columns, area.heads);
             for (number, edge) in view.neighbours.iter().enumerate().skip(top).take(page) {
                 super::cursor(pen, lines(number), Some(number) == at, focused);
+                // Where one pair of numbers stands for both, it says which.
+                let is_between = area.rows.width < 70 && service::worse(edge).is_some_and(|(_, between)| between);
+                let what = if is_between { " (between)" } else { "" };
                 let name = if edge.callee == view.service {
-                    format!("from {}", edge.caller)
+                    format!("from {}{what}", edge.caller)
                 } else {
-                    format!("to {}", edge.callee)
+                    format!("to {}{what}", edge.callee)
                 };
                 row(pen, edge, edge.severity, &name, &columns, lines(number));
             }
@@ -222,18 +238,20 @@ fn columns_of_operations(width: u16) -> Vec<Column<OperationView>> {
 fn columns_of_neighbours(width: u16) -> Vec<Column<EdgeView>> {
     let rate: Column<EdgeView> = ("CALLS/S", 8, |edge| wording::rate(edge.per_s));
     let errors: Column<EdgeView> = ("ERR", 6, |edge| share(edge.error_share));
-    let p99: Column<EdgeView> = ("P99", 8, |edge| super::duration(edge.call.as_ref().map(|pace| pace.p99)));
-    let times: Column<EdgeView> = ("xNORM", 7, |edge| super::times(edge.times_normal()));
+    let worse: Column<EdgeView> = ("P99", 8, |edge| super::duration(service::worse(edge).map(|(pace, _)| pace.p99)));
+    let worse_times: Column<EdgeView> =
+        ("xNORM", 7, |edge| super::times(service::worse(edge).and_then(|(pace, _)| pace.times_normal)));
     match width {
-        0..50 => vec![p99, times],
-        50..70 => vec![rate, errors, p99, times],
+        0..50 => vec![worse, worse_times],
+        50..70 => vec![rate, errors, worse, worse_times],
         _ => vec![
             ("VIA", 6, |edge| service::means(edge.means).to_owned()),
             rate,
             errors,
-            p99,
+            ("P99", 8, |edge| super::duration(edge.call.as_ref().map(|pace| pace.p99))),
+            ("xNORM", 7, |edge| super::times(edge.call.as_ref().and_then(|pace| pace.times_normal))),
             ("BETWEEN", 9, |edge| super::duration(edge.between.as_ref().map(|pace| pace.p99))),
-            times,
+            ("xNORM", 7, |edge| super::times(edge.between.as_ref().and_then(|pace| pace.times_normal))),
         ],
     }
 }
@@ -357,15 +375,15 @@ fn slow_row(pen: &mut Pen<'_>, anomaly: &Anomaly, line: Area) {
 fn distribution(pen: &mut Pen<'_>, app: &App, area: ListArea) {
     let quiet = pen.theme.quiet();
     let name = app.selected_operation().map(|key| key.operation.to_string()).unwrap_or_default();
-    let view = baseline::shown(app);
+    let view = baseline::shown(app).filter(|_| !name.is_empty());
     let remark = view.map_or_else(String::new, |view| format!("n = {}, last 5 min", wording::count(view.now_samples)));
     let room = area.title.width.saturating_sub(pen.width(&remark) + 24);
     let title = format!("Latency {}", pen.cut(&name, room));
     pen.rule(area.title, title.trim_end(), Style::new(), &remark, quiet);
     let body = Area { x: area.rows.x + 1, width: area.rows.width.saturating_sub(1), ..area.rows };
     match view {
-        Some(view) if !view.histogram_edges_us.is_empty() => baseline::distributions(pen, view, body),
         _ if name.is_empty() => super::note(pen, area.rows, "No operation is chosen."),
+        Some(view) if !view.histogram_edges_us.is_empty() => baseline::distributions(pen, view, body),
         _ => super::note(pen, area.rows, "Asked for its distribution."),
     }
 }
