@@ -6,6 +6,8 @@ mod comparisons;
 mod fixture;
 #[path = "screens/golden.rs"]
 mod golden;
+#[path = "screens/trending.rs"]
+mod trending;
 
 use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};

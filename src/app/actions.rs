@@ -60,6 +60,16 @@ impl App {
             }
             Action::NextSlow => self.go_to_slow(true, now),
             Action::PreviousSlow => self.go_to_slow(false, now),
+            Action::ShowTrends => self.show_trends(now),
+            Action::NextPlot
+            | Action::PreviousPlot
+            | Action::ColumnBack
+            | Action::ColumnForward
+            | Action::HourBack
+            | Action::HourForward
+            | Action::ZoomIn
+            | Action::ZoomOut => self.go_in_trends(action),
+            Action::OpenSlowCall => self.open_slow_call(now, effects),
             Action::Unfold => self.fold(true, now),
             Action::Fold => self.fold(false, now),
             Action::FoldQuiet => self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Quiet, data, page)),
@@ -71,6 +81,8 @@ impl App {
             }
             Action::OnlyCritical => self.in_trace(TraceCursor::toggle_critical),
             Action::OpenDetail => self.open_detail(),
+            Action::Compare if self.trends().is_some() => self.compare_slow_call(now, effects),
+            Action::Analyse if self.trends().is_some() => self.analyse_slow_call(now, effects),
             Action::Compare => self.compare(false, now, effects),
             Action::ShowAttributes => self.compare(true, now, effects),
             Action::ShowInWaterfall => self.show_in_waterfall(now),
@@ -166,6 +178,10 @@ impl App {
             let (count, page) = (palette::entries(palette.place, palette.query.text()).len(), palette::room(self.size));
             palette.at = list::moved(action, palette.at, count, page);
             palette.offset = list::offset(palette.offset, palette.at, count, page);
+            return;
+        }
+        if self.trends().is_some() {
+            self.go_in_trends(action);
             return;
         }
         if self.page().is_some() {

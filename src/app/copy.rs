@@ -2,7 +2,7 @@
 //! text reaches a clipboard is the terminal's business.
 
 use super::analysis::{self, TextLine, Tone};
-use super::{App, Effect, Place, acts, compare, leading, span, why, wording};
+use super::{App, Effect, Place, acts, compare, leading, span, trends, why, wording};
 use crate::domain::text::clean_lines;
 use crate::domain::{Alert, Severity, Timestamp, TraceId};
 use crate::messages::{BaselineView, IncidentView, RecordView, ServiceState, ServiceView};
@@ -114,7 +114,8 @@ impl App {
             Place::Alerts => Some(self.selected_text(now)),
             Place::Acts => self.act_text(now),
             Place::Compare | Place::Attributes => Some(("Comparison", compare::copied(self)?)),
-            Place::Incident | Place::Trends | Place::Week | Place::Service | Place::Map => None,
+            Place::Trends => Some(("Trends", trends::copied(self, self.trends()?)?)),
+            Place::Incident | Place::Week | Place::Service | Place::Map => None,
             Place::Level | Place::EndAct | Place::ActForm | Place::Filter | Place::Help | Place::Palette => None,
         }
     }

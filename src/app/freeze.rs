@@ -132,6 +132,11 @@ impl App {
                     let completes = shown.histogram_normal.is_empty() && !view.histogram_normal.is_empty();
                     shown.key == view.key && !completes
                 }),
+                UpdateBody::Trends(view) => self
+                    .topics
+                    .trends
+                    .get()
+                    .is_some_and(|shown| shown.wanted == view.wanted && (shown.stored || !view.stored)),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

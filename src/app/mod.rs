@@ -50,7 +50,8 @@ pub use wrap::wrap;
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, Micros, Severity, SpanKey, Subject, Timestamp};
 use crate::messages::{
-    CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, Update, UpdateBody,
+    CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, TrendsWanted,
+    Update, UpdateBody,
 };
 use freeze::Frozen;
 use freshness::Freshness;
@@ -125,6 +126,7 @@ pub struct View {
     pub asked: Option<AnomalyId>,
     pub recalculation_open: bool,
     baseline_asked: Option<SpanKey>,
+    trends_asked: Option<TrendsWanted>,
 }
 
 /// The filter while it is typed.
@@ -247,6 +249,7 @@ impl App {
             }
         };
         self.follow_selection(&mut effects);
+        self.follow_trends(&mut effects);
         if changed || self.view != before {
             self.revision += 1;
         }
@@ -489,6 +492,7 @@ impl App {
                 changed
             }
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
+            UpdateBody::Trends(trends) => self.topics.trends.take(revision, trends),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {

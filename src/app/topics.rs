@@ -2,7 +2,7 @@
 
 use crate::messages::{
     ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, LearningView, LevelView, MonitorView, NoiseRow,
-    RecalculationState, ServiceView, SourceView, WhyView,
+    RecalculationState, ServiceView, SourceView, TrendsView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -50,6 +50,7 @@ pub struct Topics {
     pub records_at: Topic<u64>,
     pub why: Topic<Box<WhyView>>,
     pub comparison: Topic<Box<ComparisonView>>,
+    pub trends: Topic<Box<TrendsView>>,
     pub learning: Topic<LearningView>,
     pub levels: Topic<Vec<LevelView>>,
     pub acts: Topic<Box<ActsView>>,

@@ -27,7 +27,7 @@ pub use naming::{Naming, OTHER, fold_ids};
 pub use series::{Measure, SeriesKey};
 pub use settings::Settings;
 pub use sketch::Sketch;
-pub use slice::{DayRow, Slice};
+pub use slice::{Counts, DayRow, Slice};
 pub use spread::{Spread, UNKNOWN_RHO};
 pub use structure::{
     ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Structure, count,

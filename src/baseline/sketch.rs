@@ -1,6 +1,6 @@
 //! A log-linear histogram of durations with exact moments: what is kept instead of samples.
 
-use crate::domain::Micros;
+use crate::domain::{Bins, Micros, bin_of};
 
 /// Sub-buckets per octave as a power of two. With 2⁵ = 32 of them a bucket is at most 1/32 = 3.125 % wide, and below
 /// 2⁵ µs each microsecond has a bucket of its own.
@@ -199,6 +199,16 @@ impl Sketch {
             lower_edge(bucket) as f64 >= edge_us
         });
         from.map(|(_, count)| u64::from(*count)).sum()
+    }
+
+    /// The counts alone, in wider bins: the edges of those are edges here too.
+    #[must_use]
+    pub fn bins(&self) -> Bins {
+        let mut bins = Bins::default();
+        for (bucket, count) in (self.first..).zip(&self.counts) {
+            bins.add(bin_of(lower_edge(bucket)), u64::from(*count));
+        }
+        bins
     }
 
     /// Share of samples in each of the bins between neighbouring `edges_us` (ascending); samples outside are left out.
@@ -418,6 +428,13 @@ mod tests {
             prop_assert!(merged.merge_encoded(&mut rest));
             prop_assert!(rest.is_empty());
             prop_assert_eq!(merged, sketch(&[a, b].concat()));
+        }
+
+        #[test]
+        fn wider_bins_count_every_sample_where_it_belongs(values in prop::collection::vec(any::<u64>(), 0..60)) {
+            let mut bins = Bins::default();
+            values.iter().for_each(|us| bins.add(bin_of(*us), 1));
+            prop_assert_eq!(sketch(&values).bins(), bins);
         }
 
         #[test]

@@ -80,6 +80,11 @@ impl Hygiene {
         self.troubled.retain(|_, stretch| stretch.to > at);
     }
 
+    /// Maintenance, of whatever services, that overlaps a window; disjoint and ascending.
+    pub fn maintenance(&self, window: TimeWindow) -> Vec<TimeWindow> {
+        self.maintenance.within(window)
+    }
+
     /// The left-out stretches within a window.
     pub fn within(&self, window: TimeWindow) -> Vec<TimeWindow> {
         let mut all = Vec::new();

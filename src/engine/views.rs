@@ -33,6 +33,7 @@ impl Engine {
         out.push(self.tell_levels());
         self.tell_acts(now, out);
         self.tell_baseline(now, out);
+        self.tell_trends(now, out);
     }
 
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {

@@ -7,12 +7,16 @@
 mod analysis;
 mod command;
 mod comparison;
+mod trends;
 mod views;
 mod waterfall;
 
 pub use analysis::{Analysis, AnalysisId, AnalysisState, MetricReading, PromptReceipt};
 pub use command::{ActCommand, Command, CommandId, CommandKind, Outcome};
 pub use comparison::{ComparisonView, NormalTrace};
+pub use trends::{
+    TrendAlert, TrendColumn, TrendDay, TrendNormal, TrendNumbers, TrendRange, TrendSource, TrendsView, TrendsWanted,
+};
 pub use views::{
     ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
     LearningView, LevelView, Life, MaintenanceView, MonitorView, NoiseRow, RecalculationKind, RecalculationState,
@@ -60,6 +64,8 @@ pub enum UpdateBody {
     Comparison(Box<ComparisonView>),
     /// Topic: the arithmetic last asked for by [`CommandKind::ExplainVerdict`].
     Why(Box<WhyView>),
+    /// Topic: the operation last asked for by [`CommandKind::ShowTrends`], over time.
+    Trends(Box<TrendsView>),
     /// Topic: the running or last recalculation.
     Recalculation(RecalculationState),
     /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.

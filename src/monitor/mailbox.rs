@@ -45,6 +45,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Acts(_) => Some(12),
         UpdateBody::Noise(_) => Some(13),
         UpdateBody::Comparison(_) => Some(14),
+        UpdateBody::Trends(_) => Some(15),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

@@ -14,6 +14,7 @@ mod poller;
 mod reading;
 mod recalculation;
 mod settings;
+mod trends;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -313,6 +314,10 @@ impl Monitor {
             }
             CommandKind::ShowBaseline { key } => {
                 self.tell_core(ToCore::Step(Input::BaselineAsked(key))).await;
+                Outcome::Accepted
+            }
+            CommandKind::ShowTrends { wanted } => {
+                self.tell_core(ToCore::Step(Input::TrendsAsked(wanted))).await;
                 Outcome::Accepted
             }
             CommandKind::ExplainVerdict { subject, at } => {

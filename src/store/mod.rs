@@ -32,6 +32,7 @@ mod record;
 mod rows;
 mod settings;
 mod tidying;
+mod trends;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

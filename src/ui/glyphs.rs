@@ -20,6 +20,12 @@ pub const AT_MOST: char = '≤';
 pub const GUTTER: &str = "│";
 pub const CUT: char = '…';
 pub const MARK: char = '╵';
+/// What points at a column.
+pub const POINTER: &str = "▲";
+/// Maintenance, hours of which parts are left out, and time of which nothing is known, on a track.
+pub const MAINTENANCE: char = '=';
+pub const LEFT_OUT: char = 'x';
+pub const UNKNOWN: char = '?';
 /// Digits of an exponent, 0 to 9.
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
@@ -43,6 +49,7 @@ fn twin(c: char) -> Option<&'static str> {
         '▇' => "*",
         '█' => "#",
         '╵' => "'",
+        '▲' => "^",
         '×' => "x",
         '≤' => "<=",
         // One column like its twin, so that wrapped text keeps its lines; "s" would read as seconds.
@@ -89,7 +96,7 @@ mod tests {
     #[test]
     fn nothing_above_ascii_is_left() {
         let glyphs = BARS.iter().chain(&SHADES).chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST]).collect::<String>();
-        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ", "├└ ↑↓←→"] {
+        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, "23σ", "├└ ↑↓←→", POINTER] {
             let twin = ascii(text);
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
         }
