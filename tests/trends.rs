@@ -128,7 +128,7 @@ fn columns_count_the_very_calls_by_the_minute_and_restarts_and_gaps_are_no_zeroe
         let faulty = fault.contains(column.window.from) && column.window.to <= fault.to;
         let calm = column.window.to <= fault.from || column.window.from > fault.to;
         assert!((!faulty || column.outside) && (!calm || !column.outside), "{column:?}");
-        assert_eq!(column.groups.is_some(), false, "48 calls are too few for groups");
+        assert!(column.groups.is_none(), "48 calls are too few for groups");
     }
     let normal = view.columns[20].normal.unwrap();
     assert!((normal.per_s - 0.2).abs() < 0.01 && normal.p99 > normal.p50, "{normal:?}");
@@ -137,7 +137,10 @@ fn columns_count_the_very_calls_by_the_minute_and_restarts_and_gaps_are_no_zeroe
     let slow = view.columns.iter().find(|column| fault.contains(column.window.from)).unwrap();
     assert!(!slow.slow.is_empty() && slow.slow.is_sorted_by_key(|anomaly| std::cmp::Reverse(anomaly.duration)));
     let today = view.days.last().unwrap();
-    assert!(today.hours[13].0.is_some() && today.hours[13].1 > 0 && today.hours[11] == (None, 0), "{today:?}");
+    assert!(
+        today.hours[13].0.is_some() && today.hours[13].1 > 20 && today.hours[11].0.is_none() && today.hours[11].1 < 20,
+        "{today:?}"
+    );
 
     // Two groups show where there are calls enough.
     let day = asked(&mut monitor, TrendRange::Day);

@@ -211,9 +211,9 @@ pub fn source(view: &TrendsView) -> String {
     });
     match (of(TrendSource::Minutes), of(TrendSource::Hours), from) {
         _ if !view.stored => "reading the store".to_owned(),
-        (_, true, Some(from)) => format!("by the minute from {from}, hours before"),
-        (_, true, None) => "hours of what was learnt".to_owned(),
-        (true, false, Some(from)) => format!("by the minute from {from}"),
+        (_, true, Some(from)) => format!("hours, minutes from {from}"),
+        (_, true, None) => "hours that were learnt".to_owned(),
+        (true, false, Some(from)) => format!("minutes from {from}"),
         (true, false, None) => "by the minute".to_owned(),
         (false, false, _) => "nothing is known yet".to_owned(),
     }
@@ -255,7 +255,7 @@ fn normal(column: &TrendColumn) -> String {
     };
     let above = match (column.above, column.numbers.n) {
         (Some(above), n @ 1..) => format!(
-            "   {} above its p99, {} expected",
+            "   {} > p99, {} expected",
             wording::count(above.round() as u64),
             wording::expected(n as f64 * 0.01)
         ),
@@ -328,12 +328,12 @@ fn hours(view: &TrendsView, column: &TrendColumn, stretch: TimeWindow) -> Option
     }
     let known = Micros::from_secs(u64::from(column.known_s));
     let out = if is_within(&view.left_out, stretch) { "; alerts and maintenance are left out" } else { "" };
-    Some(format!("from {known} that were learnt of{out}"))
+    Some(format!("{known} of this time were learnt{out}"))
 }
 
 /// What is told at the cursor, the most important first.
 #[must_use]
-pub fn lines(app: &App, cursor: &TrendsCursor, width: usize) -> Vec<String> {
+pub fn lines(app: &App, cursor: &TrendsCursor) -> Vec<String> {
     let Some(view) = shown(app, cursor) else { return Vec::new() };
     if cursor.plot == TrendPlot::Days {
         return days(view);
@@ -343,23 +343,22 @@ pub fn lines(app: &App, cursor: &TrendsCursor, width: usize) -> Vec<String> {
         return vec!["Nothing is known of this time: it was not watched, or not learnt.".to_owned()];
     };
     let mut lines = vec![numbers(column)];
-    let (normal, before) = (normal(column), week_before(column));
-    match before {
-        Some(before) if normal.chars().count() + before.chars().count() + 3 <= width => {
-            lines.push(format!("{normal}   {before}"));
-        }
-        before => {
-            lines.push(normal);
-            lines.extend(groups(column).map_or(before, Some));
-        }
+    lines.push(normal(column));
+    let before = week_before(column);
+    if cursor.plot == TrendPlot::Weeks {
+        lines.extend(before.clone());
     }
-    if !lines.iter().any(|line| line.starts_with("two groups")) {
-        lines.extend(groups(column));
-    }
+    lines.extend(hours(view, column, stretch));
+    lines.extend(groups(column));
     let chosen = cursor.slow(view).map_or(0, |(at, _)| at);
     lines.extend(slow(column, chosen));
     lines.extend(alerts(view, stretch));
-    lines.extend(hours(view, column, stretch));
+    if cursor.plot != TrendPlot::Weeks {
+        lines.extend(before);
+    }
+    if is_within(&view.maintenance, stretch) {
+        lines.push("Maintenance: nothing is learnt of it.".to_owned());
+    }
     lines
 }
 
@@ -383,7 +382,7 @@ fn days(view: &TrendsView) -> Vec<String> {
     };
     vec![
         told,
-        "Alerts of the operation and of its service, by the worst that was open in each local hour.".to_owned(),
+        "By local hour the worst alert of the operation or of its service.".to_owned(),
         "Recorded spans are at most 50 of each severity an hour.".to_owned(),
     ]
 }
@@ -402,7 +401,7 @@ pub fn records_of(day: &TrendDay, hour: usize) -> u32 {
 #[must_use]
 pub fn copied(app: &App, cursor: &TrendsCursor) -> Option<String> {
     let view = shown(app, cursor)?;
-    let told = lines(app, cursor, 0);
+    let told = lines(app, cursor);
     let mut lines: Vec<String> = told.into_iter().map(|line| line.replace('▸', "").replace("  ", " ")).collect();
     let stretch = cursor.stretch(view);
     if cursor.plot != TrendPlot::Days {

@@ -62,10 +62,10 @@ impl LastHour {
     /// Forgets what is older than an hour; `gone` gets each minute of that, in order, with its errors.
     pub fn expire(&mut self, now: Timestamp, mut gone: impl FnMut(i64, &Sketch, u32)) {
         let oldest = minute_of(now) - MINUTES;
-        while let Some(Minute { minute, durations, errors }) =
-            self.minutes.pop_front_if(|minute| minute.minute <= oldest)
-        {
-            gone(minute, &durations, errors);
+        while self.minutes.front().is_some_and(|minute| minute.minute <= oldest) {
+            if let Some(Minute { minute, durations, errors }) = self.minutes.pop_front() {
+                gone(minute, &durations, errors);
+            }
         }
     }
 

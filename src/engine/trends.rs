@@ -33,6 +33,9 @@ const OUTSIDE: f64 = -3.0;
 /// Calls above the normal p99 that are expected.
 const ABOVE_P99: f64 = 0.01;
 
+/// The worst alert of an hour, and how many spans of SEV1 and SEV2 are recorded.
+type HourOfDay = (Option<Severity>, u32);
+
 /// What is to be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrendsReading {
@@ -242,7 +245,7 @@ impl Engine {
         let starts: Vec<Timestamp> = (0..DAYS).rev().filter_map(midnight).collect();
         let mut days: Vec<TrendDay> =
             starts.iter().map(|start| TrendDay { start: *start, hours: [(None, 0); 24] }).collect();
-        let mut at = |at: Timestamp, change: &mut dyn FnMut(&mut (Option<Severity>, u32))| {
+        let mut at = |at: Timestamp, change: &mut dyn FnMut(&mut HourOfDay)| {
             let day = starts.partition_point(|start| *start <= at).checked_sub(1);
             let hour = usize::from(self.calendar.minute_of_day(at) / 60);
             if let Some(cell) = day.and_then(|day| days.get_mut(day)).and_then(|day| day.hours.get_mut(hour)) {

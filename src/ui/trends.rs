@@ -94,7 +94,11 @@ fn head(pen: &mut Pen<'_>, cursor: &TrendsCursor, view: Option<&TrendsView>, scr
     let (first, second) = (screen.line(0), screen.line(1));
     let step = view.map_or_else(String::new, |view| format!(", 1 column = {}", length(view.step)));
     let stale = if stale { "STALE, " } else { "" };
-    let remark = format!("{stale}{}{step}", cursor.range.name());
+    let remark = if cursor.plot == TrendPlot::Days {
+        format!("{stale}{}", TrendRange::Month.name())
+    } else {
+        format!("{stale}{}{step}", cursor.range.name())
+    };
     let room = first.width.saturating_sub(pen.width(&remark) + 4);
     let end = pen.put(first.x + 1, first.y, room.min(8), "Trends  ", pen.theme.title(true));
     pen.put(end, first.y, room.saturating_sub(8), &wording::key(&cursor.key), pen.theme.heading());
@@ -110,7 +114,7 @@ fn head(pen: &mut Pen<'_>, cursor: &TrendsCursor, view: Option<&TrendsView>, scr
         x = pen.put(x, second.y, (second.x + second.width).saturating_sub(x), &name, style);
     }
     let left = (second.x + second.width).saturating_sub(x + 3);
-    let source = view.map(trends::source).unwrap_or_default();
+    let source = view.filter(|_| cursor.plot != TrendPlot::Days).map(trends::source).unwrap_or_default();
     if pen.width(&source) <= left {
         pen.put_right(x + 2, second.y, left, &source, pen.theme.quiet());
     }
@@ -178,18 +182,43 @@ fn put_row(pen: &mut Pen<'_>, area: Area, row: u16, text: &str) {
     pen.put(area.x + LABELS, area.y + row, area.width.saturating_sub(LABELS + 1), text, Style::new());
 }
 
-/// Edges of the rows that are drawn, the lowest last, and their labels.
-fn rows(pen: &mut Pen<'_>, view: &TrendsView, plot: TrendPlot, area: Area) -> Vec<u64> {
-    let (low, high) = trends::extent(view, plot);
-    let edges = trends::scale(low, high, usize::from(area.height));
-    let count = edges.len().saturating_sub(1) as u16;
-    // Few rows stand at the bottom of the plot, on the axis.
-    let blank = area.height.saturating_sub(count);
-    for row in 0..area.height {
-        let edge = (row >= blank).then(|| edges.get(usize::from(area.height - 1 - row))).flatten();
-        label(pen, area, row, &edge.map_or_else(String::new, |edge| Micros(*edge).to_string()));
+/// The rows of a plot on a logarithmic scale, each of one line or more.
+struct Rows {
+    /// Ascending; the last is the upper edge of the highest row.
+    edges: Vec<u64>,
+    /// Lines of a row.
+    lines: u16,
+}
+
+impl Rows {
+    fn draw(pen: &mut Pen<'_>, view: &TrendsView, plot: TrendPlot, area: Area) -> Self {
+        let (low, high) = trends::extent(view, plot);
+        let edges = trends::scale(low, high, usize::from(area.height));
+        let count = edges.len().saturating_sub(1).max(1) as u16;
+        let rows = Self { edges, lines: (area.height / count).clamp(1, 3) };
+        for line in 0..area.height {
+            label(pen, area, line, "");
+        }
+        for (row, edge) in (0..count).zip(&rows.edges) {
+            label(pen, area, rows.foot(row, area), &Micros(*edge).to_string());
+        }
+        rows
     }
-    edges
+
+    fn count(&self) -> u16 {
+        self.edges.len().saturating_sub(1) as u16
+    }
+
+    /// The lowest line of a row. The first row stands on the axis.
+    fn foot(&self, row: u16, area: Area) -> u16 {
+        area.height.saturating_sub(1 + row * self.lines)
+    }
+
+    /// The row of a duration.
+    fn of(&self, us: u64) -> u16 {
+        let above = self.edges.partition_point(|edge| *edge <= us) as u16;
+        above.saturating_sub(1).min(self.count().saturating_sub(1))
+    }
 }
 
 fn shade(share: f64, steps: &[f64]) -> char {
@@ -201,50 +230,50 @@ fn shade(share: f64, steps: &[f64]) -> char {
 }
 
 fn heatmap(pen: &mut Pen<'_>, view: &TrendsView, cells: &Cells<'_>, area: Area) {
-    let edges = rows(pen, view, TrendPlot::Heatmap, area);
-    let count = edges.len().saturating_sub(1);
+    let rows = Rows::draw(pen, view, TrendPlot::Heatmap, area);
     // The share of each row of a column, the lowest first.
     let shares = |column: &TrendColumn| {
-        let mut shares = vec![0.0; count];
+        let mut shares = vec![0.0; usize::from(rows.count())];
         for (bin, calls) in column.durations.iter() {
             let middle = lower_edge(bin).midpoint(lower_edge(bin + 1).saturating_sub(1));
-            let row = edges.partition_point(|edge| *edge <= middle).saturating_sub(1).min(count.saturating_sub(1));
-            if let Some(share) = shares.get_mut(row) {
+            if let Some(share) = shares.get_mut(usize::from(rows.of(middle))) {
                 *share += calls as f64 / column.numbers.n.max(1) as f64;
             }
         }
         shares
     };
     let all: Vec<Option<Vec<f64>>> = cells.each(|column| Some(shares(column)));
-    for row in 0..count.min(usize::from(area.height)) {
-        let line: String = all
+    for row in 0..rows.count() {
+        let share = |shares: &Vec<f64>| shares.get(usize::from(row)).copied();
+        let text: String = all
             .iter()
-            .map(|shares| {
-                shares.as_ref().and_then(|shares| shares.get(row)).map_or(' ', |share| shade(*share, &SHADES))
-            })
+            .map(|shares| shares.as_ref().and_then(share).map_or(' ', |share| shade(share, &SHADES)))
             .collect();
-        put_row(pen, area, area.height - 1 - row as u16, &line);
+        for line in 0..rows.lines {
+            put_row(pen, area, rows.foot(row, area).saturating_sub(line), &text);
+        }
     }
 }
 
 fn percentiles(pen: &mut Pen<'_>, view: &TrendsView, cells: &Cells<'_>, area: Area) {
-    let edges = rows(pen, view, TrendPlot::Percentiles, area);
-    let count = edges.len().saturating_sub(1);
-    let row_of = |us: u64| edges.partition_point(|edge| *edge <= us).saturating_sub(1).min(count.saturating_sub(1));
-    for row in 0..count.min(usize::from(area.height)) {
-        let cell = |column: &TrendColumn| {
-            let drawn = column.numbers.percentiles.and_then(|[p50, p95, p99]| {
-                // Where two share a row the worse is drawn.
-                [(p99, glyphs::CRITICAL), (p95, glyphs::RULE), (p50, glyphs::WAIT)]
-                    .into_iter()
-                    .find(|(value, _)| row_of(value.0) == row)
-            });
-            let within =
-                column.normal.is_some_and(|normal| (row_of(normal.p50.0)..=row_of(normal.p99.0)).contains(&row));
-            drawn.map(|(_, glyph)| glyph).or(within.then_some('░'))
+    let rows = Rows::draw(pen, view, TrendPlot::Percentiles, area);
+    for row in 0..rows.count() {
+        let band = |column: &TrendColumn| {
+            let normal = column.normal?;
+            (rows.of(normal.p50.0)..=rows.of(normal.p99.0)).contains(&row).then_some('░')
         };
-        let line: String = cells.each(cell).into_iter().map(|glyph| glyph.unwrap_or(' ')).collect();
-        put_row(pen, area, area.height - 1 - row as u16, &line);
+        let mark = |column: &TrendColumn| {
+            let [p50, p95, p99] = column.numbers.percentiles?;
+            // Where two share a row the worse is drawn.
+            let marks = [(p99, glyphs::CRITICAL), (p95, glyphs::RULE), (p50, glyphs::WAIT)];
+            marks.into_iter().find(|(value, _)| rows.of(value.0) == row).map(|(_, glyph)| glyph)
+        };
+        let text = |glyphs: Vec<Option<char>>| glyphs.into_iter().map(|glyph| glyph.unwrap_or(' ')).collect::<String>();
+        let foot = rows.foot(row, area);
+        put_row(pen, area, foot, &text(cells.each(|column| mark(column).or_else(|| band(column)))));
+        for line in 1..rows.lines {
+            put_row(pen, area, foot.saturating_sub(line), &text(cells.each(band)));
+        }
     }
 }
 
@@ -483,7 +512,7 @@ fn days(pen: &mut Pen<'_>, view: &TrendsView, parts: &Parts) {
 
 fn text(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, area: Area) {
     let room = area.width.saturating_sub(2);
-    for (row, line) in (0..area.height).zip(trends::lines(app, cursor, usize::from(room))) {
+    for (row, line) in (0..area.height).zip(trends::lines(app, cursor)) {
         pen.put_start(area.x + 1, area.y + row, room, &line, Style::new());
     }
 }
@@ -495,7 +524,8 @@ fn narrow(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, view: Option<&Tre
     pen.put(screen.x + 1, line(0).y, room, &wording::key(&cursor.key), pen.theme.title(true));
     let stale = if stale { "STALE, " } else { "" };
     let name = if cursor.plot == TrendPlot::Heatmap { "p99" } else { cursor.plot.name() };
-    let remark = format!("{stale}{name}, {}", cursor.range.name());
+    let range = if cursor.plot == TrendPlot::Days { TrendRange::Month } else { cursor.range };
+    let remark = format!("{stale}{name}, {}", range.name());
     pen.put_start(screen.x + 1, line(1).y, room, &remark, pen.theme.quiet());
     let body = screen.below(2).top(screen.height.saturating_sub(3));
     let Some(view) = view else {
@@ -548,7 +578,7 @@ fn most(values: &[Option<Micros>], least: u64) -> Micros {
 /// The text, wrapped.
 fn lines(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, area: Area) {
     let room = area.width.saturating_sub(2);
-    let told = trends::lines(app, cursor, usize::from(room));
+    let told = trends::lines(app, cursor);
     let wrapped = told.iter().flat_map(|line| crate::app::wrap(line, usize::from(room), 0));
     for (row, line) in (0..area.height).zip(wrapped) {
         pen.put_start(area.x + 1, area.y + row, room, &line, Style::new());

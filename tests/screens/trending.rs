@@ -1,17 +1,18 @@
 //! An operation over time: the matcher, slow since eight minutes, and now and then two hours before.
 
-use spanwatch::app::KeyCode;
+use spanwatch::app::keymap::Place;
 use spanwatch::app::trends::columns;
+use spanwatch::app::{Effect, KeyCode};
 use spanwatch::domain::{
     AlertId, AlertKind, Anomaly, AnomalyId, Bins, Level, Micros, Severity, SpanId, TimeWindow, Timestamp, TraceId,
     bin_of,
 };
 use spanwatch::messages::{
-    SourceState, TrendAlert, TrendColumn, TrendDay, TrendNormal, TrendNumbers, TrendRange, TrendSource, TrendsView,
-    TrendsWanted, UpdateBody,
+    CommandKind, SourceState, TrendAlert, TrendColumn, TrendDay, TrendNormal, TrendNumbers, TrendRange, TrendSource,
+    TrendsView, TrendsWanted, UpdateBody,
 };
 
-use super::fixture::{NOW, Stage, ago, friday_03, matcher, sources, worst};
+use super::fixture::{NOW, Stage, ago, exchange, friday_03, matcher, sources, wallet, worst};
 use super::golden::{ASCII, COLOR, MONO, check, check_styled};
 
 const WIDE: (u16, u16) = (120, 40);
@@ -70,7 +71,7 @@ fn column(window: TimeWindow, source: TrendSource) -> TrendColumn {
         per_s: 0.34,
     };
     let before = self::durations(1_180 + seed % 50, seed / 60, false);
-    let week = |known| (known).then(|| numbers(&before, 3_600));
+    let week = |known: bool| known.then(|| numbers(&before, 3_600));
     TrendColumn {
         window,
         source,
@@ -207,4 +208,56 @@ fn a_source_that_fails_is_said() {
     let failing = SourceState::Failing("connection refused".to_owned());
     stage.tell(UpdateBody::Sources(sources(failing, Some(ago(47)))));
     check(&stage, COLOR, &name(NARROW, "stale"));
+}
+
+fn asked(effects: &[Effect]) -> Vec<Option<TrendsWanted>> {
+    let wanted = effects.iter().filter_map(|effect| match effect {
+        Effect::Send(CommandKind::ShowTrends { wanted }) => Some(wanted.clone()),
+        _ => None,
+    });
+    wanted.collect()
+}
+
+#[test]
+fn what_is_shown_is_asked_for_once_and_no_longer_when_it_is_left() {
+    let mut stage = Stage::incident(WIDE);
+    let wanted = TrendsWanted { key: matcher(), range: TrendRange::SixHours, columns: 111, days: false };
+    assert_eq!(asked(&stage.keys("t")), [Some(wanted.clone())]);
+    stage.tell(UpdateBody::Trends(Box::new(view(WIDE, false))));
+    let revision = stage.app.revision();
+    assert_eq!(asked(&stage.keys("}")), [], "it is at the newest column already");
+    assert_eq!(stage.app.revision(), revision, "what changed nothing draws nothing");
+    assert_eq!(asked(&stage.keys("z")), [Some(TrendsWanted { range: TrendRange::Hour, ..wanted.clone() })]);
+    assert_eq!(asked(&stage.keys("Z")), [Some(wanted.clone())]);
+    assert_eq!(asked(&stage.code(KeyCode::BackTab)), [Some(TrendsWanted { days: true, ..wanted.clone() })]);
+    assert_eq!(asked(&stage.code(KeyCode::Tab)), [Some(wanted)]);
+    assert_eq!(asked(&stage.code(KeyCode::Esc)), [None]);
+    assert_eq!(asked(&stage.code(KeyCode::Esc)), []);
+}
+
+#[test]
+fn the_slow_call_at_the_cursor_is_opened_and_the_way_leads_back() {
+    let mut stage = told(WIDE);
+    stage.code(KeyCode::Down);
+    let opened = stage.code(KeyCode::Enter);
+    let second = slow_call(1, NOW).id.trace;
+    assert!(opened.contains(&Effect::Send(CommandKind::ShowTrace { trace: second })), "{opened:?}");
+    assert_eq!(stage.app.place(), Place::Trace);
+    assert_eq!(asked(&stage.code(KeyCode::Esc)), [Some(view(WIDE, false).wanted)]);
+    assert_eq!(stage.app.place(), Place::Trends);
+    stage.keys("{{");
+    assert_eq!(stage.code(KeyCode::Enter), [], "no slow call was recorded there");
+}
+
+#[test]
+fn it_is_the_operation_of_what_is_selected() {
+    let key = |effects: &[Effect]| asked(effects)[0].clone().unwrap().key;
+    let mut stage = Stage::incident(WIDE);
+    stage.code(KeyCode::BackTab);
+    assert_eq!(key(&stage.keys("jt")), exchange(), "the worst operation of the second service");
+    let mut stage = Stage::tracing(WIDE);
+    stage.keys("g");
+    assert_eq!(key(&stage.keys("t")), wallet(), "the span under the cursor");
+    stage.code(KeyCode::Esc);
+    assert_eq!(stage.app.place(), Place::Trace);
 }
