@@ -144,7 +144,7 @@ fn columns_count_the_very_calls_by_the_minute_and_restarts_and_gaps_are_no_zeroe
 
     // Two groups show where there are calls enough.
     let day = asked(&mut monitor, TrendRange::Day);
-    let slow = day.columns.iter().find(|column| column.window.from == fault.from).unwrap();
+    let slow = day.column_at(at(5 * HOUR - 600)).unwrap();
     let [fast, waits] = slow.groups.unwrap();
     assert!((fast.share - 1.0 / 3.0).abs() < 0.02 && (waits.share - 2.0 / 3.0).abs() < 0.02, "{fast:?} {waits:?}");
     assert!(day.columns[0].source == TrendSource::Hours && day.columns[0].numbers.n == 720, "{:?}", day.columns[0]);

@@ -137,7 +137,7 @@ pub fn scale(low: u64, high: u64, rows: usize) -> Vec<u64> {
         let start = first.div_euclid(decades) * decades;
         let mut edges: Vec<u64> = Vec::new();
         let mut power = start;
-        while power <= 20 {
+        while power <= 32 {
             for step in ladder {
                 let edge = (step * 10f64.powi(power)).round() as u64;
                 // The last edge at or below the lowest is the first.

@@ -163,7 +163,7 @@ mod tests {
             fine.expire(minute, usize::MAX - 1);
         }
         assert_eq!(fine.counts.len(), 196);
-        assert_eq!(fine.between(0, 1_000).durations.count(), 391, "6 h and a half, in whole slots");
+        assert_eq!(fine.between(0, 1_000).durations.count(), 392, "6 h and a half, in whole slots");
         assert_eq!(fine.whole_from(), None);
         fine.take(900_000, &sketch([5]), 0);
         assert_eq!((fine.counts.len(), fine.between(900_000, 900_002).durations.count()), (1, 1));

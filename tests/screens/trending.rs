@@ -37,7 +37,7 @@ fn durations(n: u64, seed: u64, slow: bool) -> Bins {
 }
 
 fn numbers(durations: &Bins, known_s: u32) -> TrendNumbers {
-    let quantile = |q| durations.quantile(q).unwrap();
+    let quantile = |q| durations.quantile(q).unwrap_or_default();
     let percentiles = (!durations.is_empty()).then(|| [quantile(0.5), quantile(0.95), quantile(0.99)]);
     TrendNumbers { n: durations.count(), per_s: durations.count() as f64 / f64::from(known_s), percentiles }
 }
