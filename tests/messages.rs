@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spanwatch::domain::{
-    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Compared,
-    Counterfactual, Deed, Durations, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level, LevelId, LevelShift,
-    MetricKind, MetricSample, Micros, NearMiss, Note, Obstacle, Over, OverWhy, Owner, Rating, Separation, Severity,
-    ShiftedKey, Side, Silence, SpanEvent, SpanId, SpanKey, SpanKind, Split, Spread, Subject, Suspect, Tested,
-    TimeWindow, Timestamp, TraceId, Undone, Until, Verdict, What,
+    AcceptedLevel, Ack, Act, ActId, Alert, AlertId, AlertKind, Anomaly, AnomalyId, Arithmetic, Attributes, Bins,
+    Compared, Counterfactual, Deed, Durations, Group, Hold, HourOfWeek, Incident, IncidentId, KindTested, Level,
+    LevelId, LevelShift, MetricKind, MetricSample, Micros, NearMiss, Note, Obstacle, Over, OverWhy, Owner, Rating,
+    Separation, Severity, ShiftedKey, Side, Silence, SpanEvent, SpanId, SpanKey, SpanKind, Split, Spread, Subject,
+    Suspect, Tested, TimeWindow, Timestamp, TraceId, Undone, Until, Verdict, What, bin_of,
 };
 use spanwatch::messages::{
     ActCommand, ActsView, AlertLimit, Analysis, AnalysisId, AnalysisState, Back, BackFill, BaselineView, Calm,
@@ -20,7 +20,8 @@ use spanwatch::messages::{
     Means, MetricReading, MetricsSeen, MonitorView, NodeView, NoiseRow, Normal, NormalTrace, OperationView, Outcome,
     Pace, PartNumbers, PartView, PastAlert, PastAlerts, PastIncident, PastNote, PastView, PromptReceipt,
     RecalculationKind, RecalculationState, RecordView, RejudgedAlerts, RequestsView, ServicePageView, ServiceState,
-    ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, Update, UpdateBody, Waterfall,
+    ServiceView, SourceKind, SourceState, SourceView, TraceState, TraceView, TrendAlert, TrendColumn, TrendDay,
+    TrendNormal, TrendNumbers, TrendRange, TrendSource, TrendsView, TrendsWanted, Update, UpdateBody, Waterfall,
     WaterfallSpan, WeekHour, WeekView, WhyView, WiderCell,
 };
 
@@ -214,6 +215,55 @@ fn trace_states() -> Vec<TraceState> {
         }
     }
     all
+}
+
+fn trends() -> TrendsView {
+    let window = TimeWindow::new(at(), at() + Micros::from_secs(3_600));
+    let numbers = TrendNumbers { n: 3, per_s: 0.1, percentiles: Some([Micros(8), Micros(9), Micros(10)]) };
+    let mut durations = Bins::default();
+    durations.add(bin_of(9), 3);
+    let normal = TrendNormal {
+        level: Level::HourOfDay,
+        bucket: Some(HourOfWeek::new(4, 3)),
+        samples: 70,
+        p50: Micros(7),
+        p95: Micros(8),
+        p99: Micros(9),
+        per_s: 0.2,
+    };
+    let columns = [TrendSource::Minutes, TrendSource::Hours].map(|source| TrendColumn {
+        window,
+        source,
+        known_s: 30,
+        numbers,
+        durations: durations.clone(),
+        errors: 1,
+        normal: Some(normal),
+        above: Some(1.5),
+        outside: true,
+        weeks: [Some(numbers), Some(TrendNumbers { percentiles: None, ..numbers }), None, None],
+        groups: Some([0.6, 0.4].map(|share| Group { share, median: Micros(9) })),
+        slow: vec![anomaly()],
+    });
+    TrendsView {
+        wanted: TrendsWanted { key: key(), range: TrendRange::Week, columns: 71, days: true },
+        window,
+        step: Micros::from_secs(3_600),
+        stored: true,
+        minutes_from: Some(at()),
+        columns: columns.to_vec(),
+        alerts: vec![TrendAlert {
+            id: AlertId(4),
+            kind: AlertKind::Errors,
+            severity: Severity::Sev2,
+            onset: at(),
+            closed: None,
+            own: false,
+        }],
+        maintenance: vec![window],
+        left_out: vec![window],
+        days: vec![TrendDay { start: at(), hours: [(Some(Severity::Sev1), 4); 24] }],
+    }
 }
 
 fn comparison() -> ComparisonView {
@@ -788,6 +838,7 @@ fn updates() -> Vec<UpdateBody> {
         UpdateBody::IncidentHistory(Box::new(incident_history())),
         UpdateBody::Service(Box::new(service_page())),
         UpdateBody::Map(Box::new(map())),
+        UpdateBody::Trends(Box::new(trends())),
         UpdateBody::Levels(vec![level()]),
         UpdateBody::Acts(Box::new(acts())),
         UpdateBody::Noise(vec![noise()]),
@@ -816,6 +867,7 @@ fn updates() -> Vec<UpdateBody> {
             | UpdateBody::IncidentHistory(_)
             | UpdateBody::Service(_)
             | UpdateBody::Map(_)
+            | UpdateBody::Trends(_)
             | UpdateBody::Levels(_)
             | UpdateBody::Acts(_)
             | UpdateBody::Noise(_)
@@ -868,6 +920,8 @@ fn commands() -> Vec<CommandKind> {
         CommandKind::ShowService { service: Some("é".into()) },
         CommandKind::ShowService { service: None },
         CommandKind::ShowMap { shown: true },
+        CommandKind::ShowTrends { wanted: None },
+        CommandKind::ShowTrends { wanted: Some(trends().wanted) },
         CommandKind::ShowTrace { trace: TraceId(0x4bf9) },
         CommandKind::PollNow,
         CommandKind::Shutdown,
@@ -876,6 +930,7 @@ fn commands() -> Vec<CommandKind> {
         match kind {
             CommandKind::StartAnalysis { .. }
             | CommandKind::CancelAnalysis
+            | CommandKind::ShowTrends { .. }
             | CommandKind::Recalculate
             | CommandKind::RehearseRecalculation
             | CommandKind::TakeBackRecalculation

@@ -10,6 +10,8 @@ mod golden;
 mod incident_page;
 #[path = "screens/services.rs"]
 mod services;
+#[path = "screens/trending.rs"]
+mod trending;
 #[path = "screens/weeks.rs"]
 mod weeks;
 

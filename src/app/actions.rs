@@ -64,6 +64,16 @@ impl App {
             Action::NextSlow => self.go_to_slow(true, now),
             Action::PreviousSlow => self.go_to_slow(false, now),
             Action::Unfold | Action::Fold if self.place() == Place::Map => self.go_in_map(action),
+            Action::ShowTrends => self.show_trends(now),
+            Action::NextPlot
+            | Action::PreviousPlot
+            | Action::ColumnBack
+            | Action::ColumnForward
+            | Action::HourBack
+            | Action::HourForward
+            | Action::ZoomIn
+            | Action::ZoomOut => self.go_in_trends(action),
+            Action::OpenSlowCall => self.open_slow_call(now, effects),
             Action::Unfold => self.fold(true, now),
             Action::Fold => self.fold(false, now),
             Action::FoldQuiet => self.in_trace(|cursor, data, page| cursor.fold_all(Folding::Quiet, data, page)),
@@ -75,6 +85,8 @@ impl App {
             }
             Action::OnlyCritical => self.in_trace(TraceCursor::toggle_critical),
             Action::OpenDetail => self.open_detail(),
+            Action::Compare if self.trends().is_some() => self.compare_slow_call(now, effects),
+            Action::Analyse if self.trends().is_some() => self.analyse_slow_call(now, effects),
             Action::Compare => self.compare(false, now, effects),
             Action::ShowAttributes => self.compare(true, now, effects),
             Action::ShowInWaterfall => self.show_in_waterfall(now),
@@ -234,6 +246,7 @@ impl App {
             Some(Page::Service(_)) => return self.go_in_service(action),
             Some(Page::Map(_)) => return self.go_in_map(action),
             Some(Page::Week(_)) => return self.go_in_week(action),
+            Some(Page::Trends(_)) => return self.go_in_trends(action),
             Some(Page::Level(cursor)) => level::lines(cursor, width).len(),
             Some(Page::Why(cursor)) => why::lines(self, cursor, width).len(),
             _ => return,

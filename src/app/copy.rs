@@ -2,7 +2,7 @@
 //! text reaches a clipboard is the terminal's business.
 
 use super::analysis::{self, TextLine, Tone};
-use super::{App, Effect, Place, acts, compare, incident, leading, span, week, why, wording};
+use super::{App, Effect, Place, acts, compare, incident, leading, span, trends, week, why, wording};
 use crate::domain::text::clean_lines;
 use crate::domain::{Alert, Severity, Timestamp, TraceId};
 use crate::messages::{BaselineView, IncidentView, RecordView, ServiceState, ServiceView};
@@ -118,7 +118,7 @@ impl App {
             Place::Service => Some(("Service", super::service::copied(self, self.service_cursor()?, now)?)),
             Place::Map => Some(("Map", super::map::copied(self, now)?)),
             Place::Week => Some(("Hour of the week", week::copied(self)?)),
-            Place::Trends => None,
+            Place::Trends => Some(("Trends", trends::copied(self, self.trends()?)?)),
             Place::Level
             | Place::EndAct
             | Place::ActForm

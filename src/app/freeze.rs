@@ -149,6 +149,11 @@ impl App {
                     .week
                     .get()
                     .is_some_and(|shown| shown.asked == view.asked && (shown.past.is_some() || view.past.is_none())),
+                UpdateBody::Trends(view) => self
+                    .topics
+                    .trends
+                    .get()
+                    .is_some_and(|shown| shown.wanted == view.wanted && (shown.stored || !view.stored)),
                 UpdateBody::Acts(acts) => !self.is_of_new_act(acts),
                 UpdateBody::Noise(_) => self.topics.noise.get().is_some(),
                 UpdateBody::Levels(_)

@@ -87,6 +87,17 @@ pub enum Action {
     ShowAttributes,
     ShowInWaterfall,
     CloseDetail,
+    /// The operation of what is selected, over time.
+    ShowTrends,
+    NextPlot,
+    PreviousPlot,
+    ColumnBack,
+    ColumnForward,
+    HourBack,
+    HourForward,
+    ZoomIn,
+    ZoomOut,
+    OpenSlowCall,
     Analyse,
     Explain,
     OpenWeek,
@@ -170,6 +181,8 @@ pub const PANES: &[Place] = &[Services, Alerts, Baseline, Analysis];
 const MATTERS: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident];
 const ACTING: &[Place] = &[Services, Alerts, Baseline, Analysis, Incident, Acts];
 const SPANS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident];
+/// Where one operation is selected.
+const OPERATIONS: &[Place] = &[Services, Alerts, Baseline, Analysis, Trace, Span, Incident, Service, Trends];
 /// Where one goes from to the map.
 const MAPPED: &[Place] = &[Services, Alerts, Baseline, Analysis, Service];
 /// Where baselines are recalculated and levels decided.
@@ -277,11 +290,23 @@ pub const TABLE: &[Binding] = &[
     row(&[c('H')], Action::FoldEverything, &[Trace], "fold every span", None),
     row(&[c('F')], Action::FoldQuiet, &[Trace], "fold quiet and alike", None),
     row(&[c('p')], Action::OnlyCritical, &[Trace], "critical path only, or all", Some("path")),
+    row(&[k(KeyCode::Tab)], Action::NextPlot, &[Trends], "next view", Some("view")),
+    row(&[k(KeyCode::BackTab)], Action::PreviousPlot, &[Trends], "previous view", None),
+    row(&[k(KeyCode::Left), c('h')], Action::ColumnBack, &[Trends], "a column back", None),
+    row(&[k(KeyCode::Right), c('l')], Action::ColumnForward, &[Trends], "a column forward", Some("column")),
+    row(&[c('{')], Action::HourBack, &[Trends], "an hour back", None),
+    row(&[c('}')], Action::HourForward, &[Trends], "an hour forward", Some("hour")),
+    row(&[c('z')], Action::ZoomIn, &[Trends], "zoom in: a shorter time", Some("zoom in")),
+    row(&[c('Z')], Action::ZoomOut, &[Trends], "zoom out: a longer time", Some("out")),
+    row(&[k(KeyCode::Enter), c('T')], Action::OpenSlowCall, &[Trends], "trace of the slow call", Some("trace")),
+    row(&[c('c')], Action::Compare, &[Trends], "beside a normal trace", Some("compare")),
+    row(&[c('a')], Action::Analyse, &[Trends], "analyse it with the model", Some("analyse")),
+    closing(&[c('t')], Action::ShowTrends, &[Trends]),
     row(&[c('a')], Action::Analyse, SPANS, "analyse it with the model", Some("analyse")),
     row(&[c('w')], Action::Explain, MATTERS, "why an alert, or why none", Some("why")),
     row(&[c('m')], Action::OpenMap, MAPPED, "who calls whom", Some("map")),
     closing(&[c('m')], Action::OpenMap, &[Map]),
-    row(&[c('b')], Action::OpenWeek, SPANS, "its week, hour by hour", Some("week")),
+    row(&[c('b')], Action::OpenWeek, OPERATIONS, "its week, hour by hour", Some("week")),
     closing(&[c('b')], Action::OpenWeek, &[Week]),
     row(&[k(KeyCode::Tab)], Action::NextOperation, &[Week], "next operation", Some("next op")),
     row(&[k(KeyCode::BackTab)], Action::PreviousOperation, &[Week], "previous operation", None),
@@ -289,6 +314,13 @@ pub const TABLE: &[Binding] = &[
     row(&[k(KeyCode::Left), c('h')], Action::HourBefore, &[Week], "an hour earlier", None),
     row(&[c('m')], Action::NextMetric, &[Week], "shade by another metric", Some("metric")),
     row(&[c('d')], Action::ShowChanges, &[Week], "cells that changed", Some("changes")),
+    row(
+        &[c('t')],
+        Action::ShowTrends,
+        &[Services, Alerts, Baseline, Analysis, Trace, Span, Compare, Attributes, Incident, Service, Week],
+        "the operation over time",
+        Some("trends"),
+    ),
     row(&[k(KeyCode::Enter)], Action::SubmitForm, &[ActForm], "do it", Some("do it")),
     row(&[k(KeyCode::Tab), k(KeyCode::Down)], Action::NextField, &[ActForm], "next field", Some("next field")),
     row(&[k(KeyCode::BackTab), k(KeyCode::Up)], Action::PreviousField, &[ActForm], "previous field", None),
@@ -334,6 +366,7 @@ pub const TABLE: &[Binding] = &[
     row(&[c('y')], Action::Copy, &[Map], "copy the list as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Analysis], "copy facts and answer", Some("copy")),
     row(&[c('y')], Action::Copy, &[Incident], "copy all of it for a chat", Some("copy")),
+    row(&[c('y')], Action::Copy, &[Trends], "copy the numbers", Some("copy")),
     row(&[c('y')], Action::Copy, &[Why], "copy the arithmetic", Some("copy")),
     row(&[c('y')], Action::Copy, &[Acts], "copy the row as text", Some("copy")),
     row(&[c('y')], Action::Copy, &[Week], "copy the hour as text", Some("copy")),

@@ -62,7 +62,8 @@ use std::sync::Arc;
 use crate::domain::filter::Filter;
 use crate::domain::{Anomaly, AnomalyId, IncidentId, Micros, Severity, SpanKey, Subject, Timestamp};
 use crate::messages::{
-    CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, Update, UpdateBody,
+    CommandKind, HeldView, Outcome, RecalculationKind, RecalculationState, ServiceView, SourceKind, TrendsWanted,
+    Update, UpdateBody,
 };
 use freeze::Frozen;
 use freshness::Freshness;
@@ -135,6 +136,7 @@ pub struct View {
     pub asked: Option<AnomalyId>,
     pub recalculation_open: bool,
     baseline_asked: Option<SpanKey>,
+    trends_asked: Option<TrendsWanted>,
     service_asked: Option<Arc<str>>,
     map_asked: bool,
     incident_asked: Option<IncidentId>,
@@ -288,6 +290,7 @@ impl App {
             }
         };
         self.follow_selection(&mut effects);
+        self.follow_trends(&mut effects);
         if changed || self.view != before {
             self.revision += 1;
         }
@@ -550,6 +553,7 @@ impl App {
             UpdateBody::Why(why) => self.topics.why.take(revision, why),
             UpdateBody::IncidentHistory(history) => self.topics.incident_history.take(revision, history),
             UpdateBody::Week(week) => self.topics.week.take(revision, week) && self.is_week(),
+            UpdateBody::Trends(trends) => self.topics.trends.take(revision, trends),
             UpdateBody::Comparison(comparison) => self.topics.comparison.take(revision, comparison),
             UpdateBody::Records(records) => {
                 if !self.topics.records_at.take(revision, revision) {

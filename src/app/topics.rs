@@ -2,7 +2,7 @@
 
 use crate::messages::{
     ActsView, Analysis, AnalysisId, BaselineView, ComparisonView, IncidentHistory, LearningView, LevelView, MapView,
-    MonitorView, NoiseRow, RecalculationState, ServicePageView, ServiceView, SourceView, WeekView, WhyView,
+    MonitorView, NoiseRow, RecalculationState, ServicePageView, ServiceView, SourceView, TrendsView, WeekView, WhyView,
 };
 
 /// The newest value of one topic. Updates may come late or twice; an older one never replaces a newer one.
@@ -51,6 +51,7 @@ pub struct Topics {
     pub why: Topic<Box<WhyView>>,
     pub comparison: Topic<Box<ComparisonView>>,
     pub week: Topic<Box<WeekView>>,
+    pub trends: Topic<Box<TrendsView>>,
     pub learning: Topic<LearningView>,
     pub levels: Topic<Vec<LevelView>>,
     pub acts: Topic<Box<ActsView>>,

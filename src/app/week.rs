@@ -3,7 +3,7 @@
 use super::analysis::{Page as Text, TextLine, Tone};
 use super::keymap::Action;
 use super::layout::{Area, PaneArea, Shape};
-use super::{App, Effect, Page, Place, list, span, wording};
+use super::{App, Effect, Page, list, wording};
 use crate::domain::{HourOfWeek, Level, Micros, Severity, SpanKey, Timestamp};
 use crate::messages::{
     AlertLimit, CellNumbers, CommandKind, LevelView, PartView, PastView, WeekHour, WeekView, WiderCell,
@@ -640,11 +640,7 @@ pub(super) fn copied(app: &App) -> Option<String> {
 impl App {
     /// Opens the week of what is selected, or goes back from it.
     pub(super) fn open_week(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let key = match self.place() {
-            Place::Trace | Place::Span => span::key_at_hand(self).cloned(),
-            _ => self.baseline_key().cloned(),
-        };
-        let Some(key) = key else {
+        let Some(key) = self.operation_at_hand() else {
             self.say("Select an operation to see its week.", false, now);
             return;
         };

@@ -29,7 +29,7 @@ pub use past::{DRIFT_WEEKS, DayPart, FEWEST_FOR_P99, Past, first_of};
 pub use series::{Measure, SeriesKey};
 pub use settings::Settings;
 pub use sketch::Sketch;
-pub use slice::{DayRow, Slice};
+pub use slice::{Counts, DayRow, Slice};
 pub use spread::{Spread, UNKNOWN_RHO};
 pub use structure::{
     ChildSet, Contributor, Facet, KeyStructure, MOST_MESSAGES, MOST_MINUTES, MOST_SHAPES, Structure, count,

@@ -1,6 +1,6 @@
 //! A log-linear histogram of durations with exact moments: what is kept instead of samples.
 
-use crate::domain::Micros;
+use crate::domain::{Bins, Micros, bin_of};
 
 /// Sub-buckets per octave as a power of two. With 2⁵ = 32 of them a bucket is at most 1/32 = 3.125 % wide, and below
 /// 2⁵ µs each microsecond has a bucket of its own.
@@ -219,6 +219,16 @@ impl Sketch {
         let bucket = bucket_of(edge_us.max(0.0) as u64);
         let from = bucket + u16::from((lower_edge(bucket) as f64) < edge_us);
         self.counts.iter().skip(usize::from(from.saturating_sub(self.first))).map(|count| u64::from(*count)).sum()
+    }
+
+    /// The counts alone, in wider bins: the edges of those are edges here too.
+    #[must_use]
+    pub fn bins(&self) -> Bins {
+        let mut bins = Bins::default();
+        for (bucket, count) in (self.first..).zip(&self.counts) {
+            bins.add(bin_of(lower_edge(bucket)), u64::from(*count));
+        }
+        bins
     }
 
     /// Share of samples in each of the bins between neighbouring `edges_us` (ascending); samples outside are left out.
@@ -462,6 +472,13 @@ mod tests {
             prop_assert!(merged.merge_encoded(&mut rest));
             prop_assert!(rest.is_empty());
             prop_assert_eq!(merged, sketch(&[a, b].concat()));
+        }
+
+        #[test]
+        fn wider_bins_count_every_sample_where_it_belongs(values in prop::collection::vec(any::<u64>(), 0..60)) {
+            let mut bins = Bins::default();
+            values.iter().for_each(|us| bins.add(bin_of(*us), 1));
+            prop_assert_eq!(sketch(&values).bins(), bins);
         }
 
         #[test]

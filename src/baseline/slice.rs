@@ -1,6 +1,6 @@
 //! What is kept of one span key in one UTC hour, and how a row of such slices is written.
 
-use crate::domain::Micros;
+use crate::domain::{Bins, Micros};
 
 use super::sketch::{Sketch, put, small};
 
@@ -33,6 +33,26 @@ impl Slice {
         let Some(errors) = small(bytes) else { return false };
         self.errors = self.errors.saturating_add(errors);
         self.durations.merge_encoded(bytes)
+    }
+}
+
+/// What is left of a slice where only its picture counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub durations: Bins,
+    pub errors: u64,
+}
+
+impl Counts {
+    pub fn merge(&mut self, other: &Self) {
+        self.durations.merge(&other.durations);
+        self.errors += other.errors;
+    }
+}
+
+impl From<&Slice> for Counts {
+    fn from(slice: &Slice) -> Self {
+        Self { durations: slice.durations.bins(), errors: slice.errors }
     }
 }
 

@@ -27,6 +27,7 @@ pub use level::{ENOUGH_ON_LEVEL, LASTING};
 pub use metrics::{METRICS_LEARNT, METRICS_YOUNG, Metrics, is_resource};
 pub use observation::{Observation, Observed, Place};
 pub use quiet::Quiet;
+pub use rates::rate;
 pub use rejudge::{Rejudged, rejudge};
 pub use rules::{Comparison, Quantity, Rule};
 pub use settings::Settings;

@@ -43,7 +43,8 @@ const MINUTES_OF_DAY: i64 = 1_440;
 const CLOCK_CHANGE: Micros = Micros::from_secs(3_600);
 
 /// Calls a second in an hour of the week, and whether that hour itself says so; else a wider level guesses.
-fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
+#[must_use]
+pub fn rate(baseline: &KeyBaseline, generation: &Generation, bucket: HourOfWeek) -> (f64, bool) {
     let sum = |belongs: &dyn Fn(HourOfWeek) -> bool| {
         HourOfWeek::all().filter(|other| belongs(*other)).fold((0u64, 0u64), |(calls, seconds), other| {
             let at = other.index();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, TimeZone, Timelike};
 use serde::{Deserialize, Serialize};
 
 use super::{Micros, Timestamp};
@@ -171,6 +171,14 @@ impl Calendar {
         offset(at) != offset(at - Micros::from_secs(7 * 86_400)) || offset(at) != offset(at + Micros::from_secs(86_400))
     }
 
+    /// The hour in which clocks showed the same so many weeks before: over a change of the clocks not 168 hours each. Where
+    /// that time came twice, the first; where the clocks skipped it, the one after.
+    #[must_use]
+    pub fn weeks_before(&self, hour: UtcHour, weeks: u8) -> Option<UtcHour> {
+        let day = self.day(hour.start())?.checked_sub_days(Days::new(u64::from(weeks) * 7))?;
+        Some(UtcHour::of(self.moment(day, u32::from(self.minute_of_day(hour.start())))?))
+    }
+
     #[must_use]
     pub fn bucket_at(&self, at: Timestamp) -> HourOfWeek {
         self.bucket(UtcHour::of(at))
@@ -201,6 +209,23 @@ mod tests {
         assert_eq!(spring, [1, 3, 4], "02h does not exist that night");
         let autumn: Vec<u8> = (0..3).map(|h| berlin.bucket_at(at(&format!("2026-10-25T0{h}:00:00Z"))).hour()).collect();
         assert_eq!(autumn, [2, 2, 3], "02h comes twice that night");
+    }
+
+    #[test]
+    fn weeks_before_are_weeks_of_the_clock() {
+        let berlin = Calendar::new(chrono_tz::Europe::Berlin);
+        let before = |text: &str, weeks| berlin.weeks_before(UtcHour::of(at(text)), weeks).unwrap().start();
+        // The clocks went back on 25 October: 09h was 07:00Z before and is 08:00Z after.
+        assert_eq!(before("2026-10-27T08:00:00Z", 1), at("2026-10-20T07:00:00Z"));
+        assert_eq!(before("2026-11-20T08:00:00Z", 1), at("2026-11-13T08:00:00Z"));
+        assert_eq!(before("2026-11-20T08:00:00Z", 4), at("2026-10-23T07:00:00Z"));
+        // 02h of 29 March was skipped, and 02h of 25 October came twice.
+        assert_eq!(before("2026-04-05T00:00:00Z", 1), at("2026-03-29T01:00:00Z"));
+        assert_eq!(before("2026-11-01T01:00:00Z", 1), at("2026-10-25T00:00:00Z"));
+        for (text, weeks) in [("2026-10-27T08:00:00Z", 1), ("2026-04-01T08:00:00Z", 3)] {
+            let hour = UtcHour::of(at(text));
+            assert_eq!(berlin.bucket(berlin.weeks_before(hour, weeks).unwrap()), berlin.bucket(hour));
+        }
     }
 
     #[test]

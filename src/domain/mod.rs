@@ -3,6 +3,7 @@
 mod act;
 mod alert;
 mod anomaly;
+mod bins;
 mod calendar;
 mod exemplar;
 pub mod filter;
@@ -23,6 +24,7 @@ pub use alert::{
     odds,
 };
 pub use anomaly::{Anomaly, AnomalyId, Level};
+pub use bins::{Bins, Group, bin_of, lower_edge};
 pub use calendar::{Calendar, HourOfWeek, UtcHour};
 pub use exemplar::{Compared, Exemplar, ExemplarSlot, Owner, Part, Separation, Side, Split, Spread, What};
 pub use level::{AcceptedLevel, Durations, LevelId, LevelShift, ShiftedKey, Undone};

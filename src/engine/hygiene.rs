@@ -90,7 +90,7 @@ impl Hygiene {
         all
     }
 
-    /// The maintenance within a window, in whole minutes.
+    /// The maintenance, of whatever services, within a window, in whole minutes; disjoint and ascending.
     pub fn maintenance(&self, window: TimeWindow) -> Vec<TimeWindow> {
         let mut all = Vec::new();
         for stretch in self.maintenance.within(window).into_iter().map(whole_minutes) {

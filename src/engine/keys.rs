@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 use crate::baseline::{self, Generation, KeyBaseline, Measure, Naming, SeriesKey};
 use crate::domain::{Calendar, HourOfWeek, Span, SpanKey, Timestamp, UtcHour};
 
-use super::live::LastHour;
+use super::fine::{self, Fine};
+use super::live::{self, LastHour};
 
 /// What is known of one key.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Entry {
     pub is_parent: bool,
     pub baseline: Option<Arc<KeyBaseline>>,
     pub last_hour: LastHour,
+    /// The hours before it.
+    pub fine: Fine,
     pub last_seen: Option<Timestamp>,
     /// Spans judged since the start.
     pub judged: u32,
@@ -70,6 +73,7 @@ impl Keys {
                     is_parent: false,
                     baseline: None,
                     last_hour,
+                    fine: Fine::default(),
                     last_seen: None,
                     judged: 0,
                 });
@@ -149,9 +153,20 @@ impl Keys {
         }
     }
 
-    pub fn expire(&mut self, now: Timestamp) {
-        for entry in &mut self.entries {
-            entry.last_hour.expire(now);
+    /// Forgets what is older than is looked at. What leaves the last hour is kept for trends, unless nobody looks.
+    pub fn expire(&mut self, now: Timestamp, nobody_looks: bool) {
+        let most = fine::MOST_COUNTS / self.entries.len().max(1);
+        for Entry { last_hour, fine, .. } in &mut self.entries {
+            let mut is_new = false;
+            last_hour.expire(now, |minute, durations, errors| {
+                if !nobody_looks {
+                    is_new = true;
+                    fine.take(minute, durations, errors);
+                }
+            });
+            if is_new {
+                fine.expire(live::minute_of(now), most);
+            }
         }
     }
 

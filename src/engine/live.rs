@@ -14,7 +14,7 @@ pub const COLUMN_MINUTES: i64 = 4;
 /// Columns of an hour's history.
 pub const COLUMNS: usize = (MINUTES / COLUMN_MINUTES) as usize;
 
-fn minute_of(at: Timestamp) -> i64 {
+pub fn minute_of(at: Timestamp) -> i64 {
     at.0.div_euclid(60_000_000)
 }
 
@@ -59,12 +59,20 @@ impl LastHour {
         }
     }
 
-    /// Forgets what is older than an hour.
-    pub fn expire(&mut self, now: Timestamp) {
+    /// Forgets what is older than an hour; `gone` gets each minute of that, in order, with its errors.
+    pub fn expire(&mut self, now: Timestamp, mut gone: impl FnMut(i64, &Sketch, u32)) {
         let oldest = minute_of(now) - MINUTES;
         while self.minutes.front().is_some_and(|minute| minute.minute <= oldest) {
-            self.minutes.pop_front();
+            if let Some(Minute { minute, durations, errors }) = self.minutes.pop_front() {
+                gone(minute, &durations, errors);
+            }
         }
+    }
+
+    /// What is kept of the minutes, counted since the epoch, from `from` to before `to`.
+    #[must_use]
+    pub fn minutes(&self, from: i64, to: i64) -> Recent {
+        self.between(from, to - 1)
     }
 
     /// The last five minutes: the current, unfinished one and the four before.
@@ -128,7 +136,7 @@ mod tests {
         let mut hour = LastHour::default();
         for m in 0..100 {
             hour.insert(minute(m), Micros(m as u64), m % 2 == 0);
-            hour.expire(minute(m));
+            hour.expire(minute(m), |_, _, _| {});
         }
         assert_eq!(hour.minutes.len(), 60);
         let now = hour.now(minute(99));

@@ -6,6 +6,7 @@ mod alerts;
 mod calls;
 mod cases;
 mod exemplars;
+mod fine;
 mod hygiene;
 mod keys;
 mod learner;
@@ -18,6 +19,7 @@ mod past;
 mod rules;
 mod service;
 mod traces;
+mod trends;
 mod views;
 mod waterfall;
 mod week;
@@ -34,10 +36,11 @@ use crate::domain::{
     Incident, IncidentId, Level, Micros, NearMiss, QuietHour, Severity, Span, SpanId, SpanKey, Subject, Suspect,
     TimeWindow, Timestamp, Trace, TraceId, UtcHour,
 };
-use crate::messages::{BackFill, UpdateBody};
+use crate::messages::{BackFill, TrendsWanted, UpdateBody};
 
 pub use self::levels::OnLevels;
 pub use self::offline::Offline;
+pub use self::trends::{StoredTrends, TrendsReading};
 pub use self::week::{PastRead, PastWanted, week_p99};
 
 use self::acts::Acts;
@@ -53,6 +56,7 @@ use self::past::Past;
 use self::rules::Rules;
 use self::service::Shown;
 use self::traces::{SettledTrace, Traces};
+use self::trends::Trends;
 use self::week::WeekShown;
 
 /// What the engine is told.
@@ -94,6 +98,10 @@ pub enum Input {
     DistributionRead(Box<Distribution>),
     /// The store was read for [`Output::ReadExemplars`].
     ExemplarsRead { root: SpanKey, kept: Vec<Exemplar> },
+    /// A screen wants this over time from now on; `None` when nobody looks any more.
+    TrendsAsked(Option<TrendsWanted>),
+    /// The store was read for [`Output::ReadTrends`].
+    TrendsRead(Box<StoredTrends>),
     /// A trace was fetched for a screen.
     TraceFetched(Box<Trace>, EventsBySpan),
     /// The data has a gap that ends here: what follows does not continue what was before.
@@ -173,6 +181,8 @@ pub enum Output {
     KeepExemplar { root: SpanKey, slot: ExemplarSlot, exemplar: Box<Exemplar> },
     /// Read the traces that are kept of this operation.
     ReadExemplars { root: SpanKey },
+    /// Read what the store has for a picture over time, without holding anything up.
+    ReadTrends(Box<TrendsReading>),
     /// Tell the screens.
     Tell(UpdateBody),
 }
@@ -222,6 +232,7 @@ pub struct Engine {
     exemplars: Exemplars,
     calls: Calls,
     shown_pages: Shown,
+    trends: Trends,
     judged_to: Option<Timestamp>,
     /// Traces that back-fill has met in windows not yet finished: each service of a trace returns it again.
     history_seen: BTreeMap<Timestamp, BTreeSet<TraceId>>,
@@ -298,6 +309,7 @@ impl Engine {
             exemplars: Exemplars::default(),
             calls: Calls::default(),
             shown_pages: Shown::default(),
+            trends: Trends::default(),
             judged_to: None,
             history: Learner::default(),
             history_seen: BTreeMap::new(),
@@ -355,6 +367,7 @@ impl Engine {
                 *from = window.from.min(*from);
                 self.traces.poll_ended(now, window);
                 self.calls.watch(window);
+                self.trends.watched(window, now);
                 if self.complete {
                     unite(&mut self.watched, window);
                 }
@@ -375,6 +388,8 @@ impl Engine {
             }
             Input::HistoryWindowRead(window) => {
                 self.history_seen.remove(&window.from);
+                // Its calls of the last hour are counted by the minute, too.
+                self.trends.watched(TimeWindow::new(window.from.max(now - Micros::from_secs(3_600)), window.to), now);
             }
             Input::HistoryEnded { windows, progress } => {
                 self.back_fill = progress;
@@ -411,6 +426,8 @@ impl Engine {
                 self.distribution = Some(*distribution);
                 self.tell_baseline(now, &mut out);
             }
+            Input::TrendsAsked(wanted) => self.show_trends(wanted, now, &mut out),
+            Input::TrendsRead(stored) => self.take_stored_trends(*stored, now, &mut out),
             Input::TraceFetched(trace, events) => {
                 out.push(Output::Tell(UpdateBody::Trace(Box::new(self.trace_view(&trace, events)))));
                 self.open_exemplar(&trace, &mut out);
@@ -648,9 +665,9 @@ impl Engine {
         self.groups.expire(now, self.detect.alert_memory());
         self.cases.expire(now);
         self.keeping.expire(now);
-        self.keys.expire(now);
+        self.keys.expire(now, self.complete);
         self.calls.expire(now);
-        self.counters.trace_starts.expire(now);
+        self.counters.trace_starts.expire(now, |_, _, _| {});
     }
 
     /// One round of the alert test, over what has settled.
@@ -708,6 +725,7 @@ impl Engine {
     }
 
     fn record(&mut self, mut changes: Vec<Change>, out: &mut Vec<Output>) {
+        self.trends.stale |= !changes.is_empty();
         for change in &mut changes {
             self.cases.take(change, &self.groups, &self.keys);
             if let Change::AlertRaised(alert) | Change::AlertChanged(alert) | Change::AlertClosed(alert) = change {
@@ -800,6 +818,7 @@ impl Engine {
     }
 
     fn know(&mut self, learnt: &Learnt) {
+        self.trends.stale = true;
         self.count_on_levels(learnt);
         let durations = learnt.slices.iter().filter(|((series, _), _)| series.is_duration());
         self.ledger.samples += durations.map(|(_, slice)| slice.durations.count()).sum::<u64>();

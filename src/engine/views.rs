@@ -36,6 +36,7 @@ impl Engine {
         self.tell_baseline(now, out);
         self.tell_pages(now, out);
         self.tell_week(now, out);
+        self.tell_trends(now, out);
     }
 
     fn monitor_view(&self, bucket: HourOfWeek, now: Timestamp) -> MonitorView {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::TrendsWanted;
 use crate::domain::{
     ActId, AlertId, AnomalyId, IncidentId, LevelId, Severity, SpanKey, Subject, Timestamp, TraceId, Until, Verdict,
 };
@@ -73,6 +74,10 @@ pub enum CommandKind {
     /// Fetch and send this trace, with the given span under the cursor.
     ShowTrace {
         trace: TraceId,
+    },
+    /// Send this operation over time, and again whenever it changed, until something else is wanted; `None` wants nothing.
+    ShowTrends {
+        wanted: Option<TrendsWanted>,
     },
     /// Poll every source now instead of at its next turn.
     PollNow,

@@ -9,6 +9,7 @@ mod command;
 mod comparison;
 mod incident;
 mod service;
+mod trends;
 mod views;
 mod waterfall;
 mod week;
@@ -20,6 +21,9 @@ pub use incident::{IncidentHistory, PastAlert, PastAlerts, PastIncident, PastNot
 pub use service::{
     EdgeView, FailureRow, FailuresView, MapView, Means, MetricsSeen, NodeView, OperationView, Pace, RequestsView,
     ServicePageView,
+};
+pub use trends::{
+    TrendAlert, TrendColumn, TrendDay, TrendNormal, TrendNumbers, TrendRange, TrendSource, TrendsView, TrendsWanted,
 };
 pub use views::{
     ActsView, AnomalyView, Back, BackFill, BaselineView, Calm, CellView, ChangedCell, HeldView, IncidentView,
@@ -77,6 +81,8 @@ pub enum UpdateBody {
     Service(Box<ServicePageView>),
     /// Topic: which service calls which, while [`CommandKind::ShowMap`] asked for it.
     Map(Box<MapView>),
+    /// Topic: the operation last asked for by [`CommandKind::ShowTrends`], over time.
+    Trends(Box<TrendsView>),
     /// Topic: the running or last recalculation.
     Recalculation(RecalculationState),
     /// Topic: the running or last analysis. Its text so far is included, so that a new viewer misses nothing.

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::baseline::{self, KeyBuilder, SeriesKey};
 use crate::domain::{AcceptedLevel, AlertId, HourOfWeek, Level, LevelId, Micros, TimeWindow, Timestamp};
-use crate::engine::{Distribution, Engine, Input, OnLevels, Output, PastRead, Resumed};
+use crate::engine::{Distribution, Engine, Input, OnLevels, Output, PastRead, Resumed, TrendsReading};
 use crate::messages::{ActCommand, Outcome, RecalculationKind, RecalculationState, UpdateBody};
 use crate::store::{self, Store, StoreError};
 
@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::mailbox::Mailbox;
 use super::past::PastReader;
 use super::recalculation::{self, Recalculated};
-use super::{MonitorError, Rules};
+use super::{MonitorError, Rules, trends};
 
 /// A question to the engine, answered through what the closure captured.
 type Question = Box<dyn FnOnce(&mut Engine) + Send>;
@@ -282,6 +282,10 @@ impl Core {
                 self.past.read(*wanted, &self.store, calendar, &self.parts.to_core);
                 return;
             }
+            Output::ReadTrends(reading) => {
+                self.read_trends(*reading);
+                return;
+            }
             Output::ReadDistribution { series, level, bucket, generation } => {
                 match self.store.distribution(&series, level, bucket, &mut self.builder) {
                     Ok(sketch) => {
@@ -294,6 +298,26 @@ impl Core {
             }
         };
         self.note(written);
+    }
+
+    /// A month of hours takes a while to read: polls do not wait for it.
+    fn read_trends(&self, reading: TrendsReading) {
+        let Some(to_core) = self.parts.to_core.upgrade() else { return };
+        let (store, mailbox) = (self.store.clone(), self.parts.mailbox.clone());
+        let spawned = std::thread::Builder::new().name("trends".to_owned()).spawn(move || {
+            match trends::read(&store, reading) {
+                Ok(stored) => {
+                    let _ = to_core.blocking_send(ToCore::Step(Input::TrendsRead(Box::new(stored))));
+                }
+                // The engine asks again.
+                Err(error) => mailbox.tell(UpdateBody::Notice(format!("{error}; of the past only minutes are shown"))),
+            }
+        });
+        if let Err(error) = spawned {
+            self.parts
+                .mailbox
+                .tell(UpdateBody::Notice(format!("the past is not shown: no thread could be started: {error}")));
+        }
     }
 
     /// A store that fails must not stop the watch; but a person has to know that nothing is kept.

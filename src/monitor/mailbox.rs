@@ -49,6 +49,7 @@ const fn topic(body: &UpdateBody) -> Option<u8> {
         UpdateBody::Service(_) => Some(20),
         UpdateBody::Map(_) => Some(21),
         UpdateBody::Week(_) => Some(22),
+        UpdateBody::Trends(_) => Some(23),
         UpdateBody::TokensArrived { .. } | UpdateBody::Notice(_) | UpdateBody::CommandAnswered { .. } => None,
     }
 }

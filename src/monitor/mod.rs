@@ -15,6 +15,7 @@ mod poller;
 mod reading;
 mod recalculation;
 mod settings;
+mod trends;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -319,6 +320,10 @@ impl Monitor {
             }
             CommandKind::ShowWeek { key } => {
                 self.tell_core(ToCore::Step(Input::WeekAsked(key))).await;
+                Outcome::Accepted
+            }
+            CommandKind::ShowTrends { wanted } => {
+                self.tell_core(ToCore::Step(Input::TrendsAsked(wanted))).await;
                 Outcome::Accepted
             }
             CommandKind::ExplainVerdict { subject, at } => {

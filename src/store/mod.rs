@@ -33,6 +33,7 @@ mod record;
 mod rows;
 mod settings;
 mod tidying;
+mod trends;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -26,6 +26,12 @@ pub const MARK: char = '╵';
 pub const LINES: [char; 16] = [' ', '│', '│', '│', '─', '┘', '┐', '┤', '─', '└', '┌', '├', '─', '┴', '┬', '┼'];
 /// The same of lines that matter more.
 pub const HEAVY: [char; 16] = [' ', '┃', '┃', '┃', '━', '┛', '┓', '┫', '━', '┗', '┏', '┣', '━', '┻', '┳', '╋'];
+/// What points at a column.
+pub const POINTER: &str = "▲";
+/// Maintenance, hours of which parts are left out, and time of which nothing is known, on a track.
+pub const MAINTENANCE: char = '=';
+pub const LEFT_OUT: char = 'x';
+pub const UNKNOWN: char = '?';
 /// Digits of an exponent, 0 to 9.
 const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
@@ -54,6 +60,7 @@ fn twin(c: char) -> Option<&'static str> {
         '▇' => "*",
         '█' => "#",
         '╵' => "'",
+        '▲' => "^",
         '×' => "x",
         '≤' => "<=",
         // One column like its twin, so that wrapped text keeps its lines; "s" would read as seconds.
@@ -106,7 +113,7 @@ mod tests {
             .chain(&HEAVY)
             .chain(&[RULE, CRITICAL, CUT, MARK, WAIT, AT_MOST])
             .collect::<String>();
-        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, HERE, "23σ", "├└ ↑↓←→"] {
+        for text in [&glyphs, CURSOR, UNFOLDED, FOLDED, NORMAL, GUTTER, HERE, "23σ", "├└ ↑↓←→", POINTER] {
             let twin = ascii(text);
             assert!(twin.is_ascii() && !twin.contains('?'), "{text} became {twin}");
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use spanwatch::baseline::{self, Generation, KeyBuilder, Maintenance, SeriesKey, gaps, watched, without};
 use spanwatch::detect;
 use spanwatch::domain::{AcceptedLevel, Alert, AlertId, HourOfWeek, Level, Micros, TimeWindow, Timestamp, Trace};
-use spanwatch::engine::{Engine, Input, OnLevels, Output, Resumed};
+use spanwatch::engine::{Engine, Input, OnLevels, Output, Resumed, StoredTrends, TrendsReading};
 use spanwatch::messages::{BackFill, UpdateBody};
 use spanwatch::monitor::read_past;
 use spanwatch::store::{Closed, Query, Store};
@@ -116,8 +116,13 @@ impl<T: Traffic> Clockwork<T> {
                     self.store.forget_windows(&windows).unwrap();
                     self.forgotten.extend(windows);
                 }
+                Output::RecordAnomaly(anomaly) => self.store.record_anomaly(&anomaly).unwrap(),
                 Output::KeepExemplar { root, slot, exemplar } => {
                     self.store.keep_exemplar(&root, slot, &exemplar).unwrap();
+                }
+                Output::ReadTrends(reading) => {
+                    let stored = read_trends(&self.store, *reading);
+                    self.step(Input::TrendsRead(Box::new(stored)));
                 }
                 Output::Recalculate => self.recalculation_wanted = true,
                 Output::ReadPast(wanted) => pasts.push(*wanted),
@@ -191,6 +196,17 @@ impl<T: Traffic> Clockwork<T> {
         }
         self.store.save_generation(&generation).unwrap();
         self.step(Input::GenerationMade(Arc::new(generation)));
+    }
+}
+
+fn read_trends(store: &Store, reading: TrendsReading) -> StoredTrends {
+    let TrendsReading { wanted, key, hours, alerts, anomalies } = reading;
+    let service = Some(key.service.to_string());
+    StoredTrends {
+        hours: store.hours(&key, &hours).unwrap(),
+        alerts: store.alerts(&Query { window: Some(alerts), service, ..Query::default() }).unwrap(),
+        anomalies: store.anomalies_of(&key, anomalies).unwrap(),
+        wanted,
     }
 }
 
