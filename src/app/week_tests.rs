@@ -1,5 +1,6 @@
 //! The page of the week, key by key.
 
+use super::super::Place;
 use super::*;
 use crate::app::{Key, KeyCode, Msg};
 use crate::domain::{AcceptedLevel, Anomaly, AnomalyId, Attributes, IncidentId, LevelId, SpanId, SpanKind, TraceId};
