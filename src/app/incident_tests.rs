@@ -270,8 +270,5 @@ fn the_numbers_of_now_are_shown_only_of_what_the_page_is_about() {
     assert!(!text(&bench, Part::Why).contains("NOW"));
     bench.tell(UpdateBody::Baseline(Box::new(baseline("a"))));
     let told = text(&bench, Part::Why);
-    assert!(
-        told.contains("NOW   p99 2.2s of 574 calls in 5 min, normal 224ms (") && told.contains(": 9.8x"),
-        "{told}"
-    );
+    assert!(told.contains("NOW   p99 2.2s of 574 calls in 5 min, normal 224ms (") && told.contains(": 9.8x"), "{told}");
 }

@@ -150,6 +150,11 @@ fn an_incidents_page_when_it_is_over_stale_or_forgotten() {
         stage.tell(UpdateBody::Incidents(Vec::new()));
         check(&stage, COLOR, &name(size, "forgotten"));
 
+        let mut stage = Stage::stale(size);
+        stage.code(KeyCode::Enter);
+        stage.tell(UpdateBody::IncidentHistory(Box::new(history())));
+        check(&stage, COLOR, &name(size, "stale"));
+
         let mut stage = Stage::incident(size);
         stage.code(KeyCode::Enter);
         let mut empty = fixture::incidents();
