@@ -94,7 +94,7 @@ fn incidents_are_told_with_what_people_did_about_them() {
     store.record_act(&act(1, 1, Deed::Acknowledged(ack))).unwrap();
     store.record_act(&act(2, 2, Deed::Noted(note))).unwrap();
     store.record_act(&Act { undone, ..act(3, 3, rating) }).unwrap();
-    store.release();
+    drop(store);
     let told = lines(dir.path(), &["--service", "stock"]);
     assert_eq!(
         told[1..],

@@ -328,7 +328,8 @@ pub fn is_analysed(app: &App) -> bool {
     app.is_asked() || app.selected_anomaly().is_some() && app.shown_analysis().is_some()
 }
 
-/// `S1`, `incident 41`, and its state at the right: `open 8m, acked by mira, until worse`.
+/// `S1`, `incident 41`, and its state at the right: `open 8m, acked by mira, until worse`; before it that what is told
+/// rests on a source which no longer answers.
 #[must_use]
 pub fn title(app: &App, cursor: &IncidentCursor, now: Timestamp) -> (Option<Severity>, String, String) {
     let name = format!("incident {}", cursor.incident.0);
@@ -338,6 +339,9 @@ pub fn title(app: &App, cursor: &IncidentCursor, now: Timestamp) -> (Option<Seve
         Some(closed) => format!("over since {}, lasted {}", wording::clock_short(closed), closed.since(incident.onset)),
         None => format!("open {}", wording::age(now.since(incident.onset))),
     };
+    if incident.is_open() && app.is_stale(now) {
+        state.insert_str(0, "STALE, ");
+    }
     match acts::remark(view, now) {
         Some(remark) => state.push_str(&format!(", {remark}")),
         None if incident.is_open() => state.push_str(", unacked"),
@@ -524,9 +528,10 @@ impl Sheet<'_> {
     }
 
     fn seen(&self) -> String {
+        let known = self.app.incident_history(self.view.incident.id).is_some();
         match self.alike() {
+            None if known => "SEEN  not known how often before".to_owned(),
             None => "SEEN  asked how often before".to_owned(),
-            Some(alike) if alike.alerts == 0 => "SEEN  never before in 30 days".to_owned(),
             Some(alike) => format!("SEEN  {} in 30 days{}", times_before(alike), rated(alike)),
         }
     }
@@ -705,12 +710,12 @@ impl Sheet<'_> {
             self.section("HISTORY, 30 days");
             return self.page.add(Tone::Quiet, "Asked what was before.", 2);
         };
-        let name = self.alert().map_or_else(String::new, |alert| format!("{}, {}", alert.subject, alert.kind));
-        let alike = self.alike().cloned();
         self.section("HISTORY of this alert, 30 days");
-        match alike.filter(|alike| alike.alerts > 0) {
-            None => self.say(&format!("{name}: never before")),
+        match self.alike().cloned() {
+            None if self.alert().is_none() => self.say("None of its alerts is kept any more."),
+            None => self.say("Not known: the incident has too many alerts to look each up."),
             Some(alike) => {
+                let name = format!("{}, {}", alike.subject, alike.kind);
                 self.say(&format!("{name}: {}{}", times_before(&alike), rated(&alike)));
                 for last in &alike.last {
                     let verdict = last.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
@@ -775,6 +780,9 @@ fn since(onset: Timestamp, raised: Timestamp, closed: Option<Timestamp>, now: Ti
 
 /// `3 alerts before`
 fn times_before(alike: &PastAlerts) -> String {
+    if alike.alerts == 0 {
+        return "never before".to_owned();
+    }
     format!("{} before", wording::plural(u64::from(alike.alerts), "alert"))
 }
 

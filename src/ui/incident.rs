@@ -126,7 +126,7 @@ fn rung(pen: &mut Pen<'_>, rung: &Rung, line: Area, selected: bool, focused: boo
         pen.put(x, line.y, left, &rung.name, style);
         return;
     };
-    let width = left * 2 / 5;
+    let width = left / 3;
     pen.put(x, line.y, left - width - 1, &rung.name, style);
     let columns = f64::from(width.saturating_sub(1));
     let (from, to) = ((from * columns).round() as u16, (to * columns).round() as u16);

@@ -17,7 +17,8 @@ fn note(id: u64, by: &str, secs: u64, text: &str) -> Act {
 
 /// Acknowledged and noted; the same came twice before, and one of these times somebody knew why.
 pub fn history() -> IncidentHistory {
-    let ack = fixture::acts().held.into_iter().map(|view| view.act).find(|act| act.id == ActId(3)).unwrap();
+    let acks = fixture::acts().held.into_iter().map(|view| view.act).filter(|act| act.id == ActId(3));
+    let noted = note(6, "mira", 60, "order_rows has lost its index since 03:02.\n\nAsked noor to roll back.");
     let past = |alert, incident, severity, days, lasted, verdict, notes| PastAlert {
         alert: AlertId(alert),
         incident: IncidentId(incident),
@@ -33,7 +34,7 @@ pub fn history() -> IncidentHistory {
     ];
     IncidentHistory {
         incident: IncidentId(41),
-        acts: vec![ack, note(6, "mira", 60, "order_rows has lost its index since 03:02.\n\nAsked noor to roll back.")],
+        acts: acks.chain([noted]).collect(),
         alike: fixture::incidents()[0]
             .alerts
             .iter()
@@ -149,6 +150,11 @@ fn an_incidents_page_when_it_is_over_stale_or_forgotten() {
         check(&stage, COLOR, &name(size, "over"));
         stage.tell(UpdateBody::Incidents(Vec::new()));
         check(&stage, COLOR, &name(size, "forgotten"));
+
+        let mut stage = Stage::stale(size);
+        stage.code(KeyCode::Enter);
+        stage.tell(UpdateBody::IncidentHistory(Box::new(history())));
+        check(&stage, COLOR, &name(size, "stale"));
 
         let mut stage = Stage::incident(size);
         stage.code(KeyCode::Enter);
