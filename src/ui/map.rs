@@ -214,7 +214,7 @@ fn call(pen: &mut Pen<'_>, view: &MapView, edge: &EdgeView, columns: &Columns, l
     let x = columns.put(pen, line, texts.each_ref().map(String::as_str), Style::new());
     let gone = view.nodes.iter().find(|node| node.service == edge.callee).and_then(|node| map::absence(node, now));
     let between = service::between(edge).filter(|_| columns.between == 0);
-    let words = [service::abnormal(edge), between.unwrap_or_default()];
+    let words = [between.unwrap_or_default(), service::abnormal(edge)];
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     // That the called one is gone says more than that nobody calls it.
     let text = gone.filter(|_| edge.calls == 0).unwrap_or_else(|| words.join(", "));
