@@ -19,9 +19,9 @@ fn picture(graph: &Graph) -> String {
         lines[*y][*x] = if *tip == Tip::Right { '>' } else { '<' };
     }
     for (number, node) in graph.nodes.iter().enumerate() {
-        for x in node.x..node.x + node.width {
-            assert_eq!(lines[node.y][x], ' ', "something lies under node {number}");
-            lines[node.y][x] = char::from_digit(number as u32 % 36, 36).unwrap();
+        for cell in &mut lines[node.y][node.x..node.x + node.width] {
+            assert_eq!(*cell, ' ', "something lies under node {number}");
+            *cell = char::from_digit(number as u32 % 36, 36).unwrap();
         }
     }
     lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned() + "\n").collect()

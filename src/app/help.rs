@@ -59,7 +59,7 @@ const WORDS_OF_SERVICES: &[(&str, &str, &str)] = &[
     ("READING", "xNORM", "p99 / this hour's normal"),
     ("READING", "SELF", "median while no child ran"),
     ("READING", "BETWEEN", "p99 in network and queue"),
-    ("READING", "VIA", "direct call, or a queue"),
+    ("READING", "VIA, q", "direct call, or a queue"),
     ("READING", "new", "a message never learnt"),
     ("READING", "passed on", "it failed further below"),
     ("READING", "━S1>", "abnormal, in the graph"),

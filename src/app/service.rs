@@ -203,7 +203,7 @@ pub fn shown<'a>(app: &'a App, cursor: &ServiceCursor) -> Option<&'a ServicePage
 
 /// The operations in the order in which they are shown.
 #[must_use]
-pub fn operations<'a>(view: &'a ServicePageView, sort: Sort) -> Vec<&'a OperationView> {
+pub fn operations(view: &ServicePageView, sort: Sort) -> Vec<&OperationView> {
     let mut operations: Vec<&OperationView> = view.operations.iter().collect();
     operations.sort_by(|a, b| sort.value(b).total_cmp(&sort.value(a)).then_with(|| a.key.cmp(&b.key)));
     operations

@@ -176,7 +176,10 @@ impl Calls {
     pub fn take(&mut self, observed: &Observed) {
         for span in observed.spans.iter().filter(|span| span.fresh) {
             if let Some(own) = self.own.entry(span.key).or_default().at(slot_of(span.end, SLOT), SLOTS) {
-                own.own.insert(span.own);
+                // On an edge it is the time between two services, with what waits there.
+                if span.place == Place::Node {
+                    own.own.insert(span.own);
+                }
                 own.entries += u64::from(span.entry);
                 own.failed_entries += u64::from(span.entry && span.error);
             }

@@ -10,7 +10,7 @@ use crate::app::layout::{Area, Shape};
 use crate::app::map::{self, Drawn, Form, MARK, MapCursor, MapLayout, MapRow};
 use crate::app::{App, Mood, service, wording, wrap};
 use crate::domain::{Severity, Timestamp};
-use crate::messages::{EdgeView, MapView, NodeView, ServiceState};
+use crate::messages::{EdgeView, MapView, Means, NodeView, ServiceState};
 
 pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &MapCursor, screen: Area, now: Timestamp) {
     footer::below(pen, app, screen, now);
@@ -97,10 +97,20 @@ impl Columns {
     fn of(width: u16) -> Self {
         let mut columns = Self { times: 7, ..Self::default() };
         if width >= 60 {
-            columns = Self { via: 6, rate: 8, errors: 6, p99: 7, abnormal: 18, ..columns };
+            columns = Self { via: 2, rate: 6, errors: 6, p99: 7, abnormal: 18, ..columns };
         }
         if width >= 110 {
-            columns = Self { normal_rate: 7, p50: 7, normal: 7, between: 8, between_times: 6, abnormal: 18, ..columns };
+            columns = Self {
+                via: 6,
+                rate: 8,
+                normal_rate: 7,
+                p50: 7,
+                normal: 7,
+                between: 8,
+                between_times: 6,
+                abnormal: 18,
+                ..columns
+            };
         }
         let rest = width.saturating_sub(LEFT + columns.numbers() + columns.abnormal);
         columns.name = rest.min(64);
@@ -155,7 +165,8 @@ fn list(pen: &mut Pen<'_>, view: &MapView, cursor: &MapCursor, layout: &MapLayou
     let columns = Columns::of(layout.rows.width);
     if !layout.heads.is_empty() {
         let quiet = pen.theme.quiet();
-        let heads = ["VIA", "CALLS/S", "NORMAL", "ERR", "P50", "P99", "NORMAL", "xNORM", "BETWEEN", "xNORM"];
+        let (via, rate) = if columns.via > 2 { ("VIA", "CALLS/S") } else { ("", "/S") };
+        let heads = [via, rate, "NORMAL", "ERR", "P50", "P99", "NORMAL", "xNORM", "BETWEEN", "xNORM"];
         pen.put(layout.heads.x, layout.heads.y, LEFT + columns.name, "SEV CALLER → CALLEE", quiet);
         let x = columns.put(pen, layout.heads, heads, quiet);
         pen.put(x + 1, layout.heads.y, columns.abnormal.saturating_sub(1), "ABNORMAL", quiet);
@@ -184,7 +195,11 @@ fn call(pen: &mut Pen<'_>, view: &MapView, edge: &EdgeView, columns: &Columns, l
     pen.put(x, line.y, end.saturating_sub(x), &edge.callee, Style::new());
     let pace = edge.call.as_ref();
     let texts = [
-        service::means(edge.means).to_owned(),
+        match edge.means {
+            Means::Call if columns.via <= 2 => String::new(),
+            Means::Queue | Means::Mixed if columns.via <= 2 => "q".to_owned(),
+            means => service::means(means).to_owned(),
+        },
         wording::rate(edge.per_s),
         edge.normal_per_s.map_or_else(|| "-".to_owned(), wording::rate),
         share(edge.error_share),
@@ -199,7 +214,7 @@ fn call(pen: &mut Pen<'_>, view: &MapView, edge: &EdgeView, columns: &Columns, l
     let x = columns.put(pen, line, texts.each_ref().map(String::as_str), Style::new());
     let gone = view.nodes.iter().find(|node| node.service == edge.callee).and_then(|node| map::absence(node, now));
     let between = service::between(edge).filter(|_| columns.between == 0);
-    let words = [service::abnormal(edge), between.unwrap_or_default()];
+    let words = [between.unwrap_or_default(), service::abnormal(edge)];
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     // That the called one is gone says more than that nobody calls it.
     let text = gone.filter(|_| edge.calls == 0).unwrap_or_else(|| words.join(", "));
