@@ -168,7 +168,7 @@ fn a_frozen_week_stays_but_its_past_and_another_operation_come() {
     bench.tell(UpdateBody::Week(Box::new(WeekView { past: past.clone(), ..week_of(&key) })));
     let shown = |bench: &Bench| (**bench.app.topics.week.get().unwrap()).clone();
     assert_eq!(shown(&bench).past, past);
-    bench.tell(UpdateBody::Week(Box::new(WeekView { generation: 9, past: past.clone(), ..week_of(&key) })));
+    bench.tell(UpdateBody::Week(Box::new(WeekView { generation: 9, past, ..week_of(&key) })));
     assert_eq!(shown(&bench).generation, 1, "news wait");
     bench.code(KeyCode::Tab);
     let other = SpanKey::new("c", "op", SpanKind::Server);
@@ -186,9 +186,9 @@ fn an_accepted_level_of_the_shown_operation_is_asked_about_over_the_week() {
     bench.keys("!");
     assert_eq!(bench.app.place(), Place::Level);
     bench.keys("jG");
-    assert_eq!(week_cell(&bench), HourOfWeek::new(6, 23), "the question is scrolled, not the week");
     bench.code(KeyCode::Esc);
     assert_eq!(bench.app.place(), Place::Week);
+    assert_eq!(week_cell(&bench), HourOfWeek::new(6, 23), "the question was scrolled, not the week");
 }
 
 #[test]
@@ -218,10 +218,10 @@ fn what_was_not_learnt_says_why() {
     };
     let said = |part: PartView| part_text(&part);
     assert_eq!(said(part.clone()), "no calls");
-    assert_eq!(said(PartView { incident_s: 900, waiting_s: 300, ..part.clone() }), "in an incident, not learnt");
-    assert_eq!(said(PartView { maintenance_s: 900, incident_s: 300, ..part.clone() }), "maintenance, not learnt");
-    assert_eq!(said(PartView { known_s: 0, gap_s: 3_600, ..part.clone() }), "gap, not known");
-    assert_eq!(said(PartView { known_s: 0, waiting_s: 3_600, ..part.clone() }), "not learnt yet");
+    assert_eq!(said(PartView { incident_s: 900, waiting_s: 300, ..part }), "in an incident, not learnt");
+    assert_eq!(said(PartView { maintenance_s: 900, incident_s: 300, ..part }), "maintenance, not learnt");
+    assert_eq!(said(PartView { known_s: 0, gap_s: 3_600, ..part }), "gap, not known");
+    assert_eq!(said(PartView { known_s: 0, waiting_s: 3_600, ..part }), "not learnt yet");
     let us = Micros(9_000);
     let numbers = crate::messages::PartNumbers { samples: 7_061, errors: 0, p50: us, p95: us, p99: us, max: us };
     let some = PartView { numbers: Some(numbers), incident_s: 480, gap_s: 59, ..part };

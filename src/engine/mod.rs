@@ -41,7 +41,7 @@ use crate::messages::{BackFill, TrendsWanted, UpdateBody};
 pub use self::levels::OnLevels;
 pub use self::offline::Offline;
 pub use self::trends::{StoredTrends, TrendsReading};
-pub use self::week::{PastRead, PastWanted, week_p99};
+pub use self::week::{FormerWeek, PastRead, PastWanted, week_p99};
 
 use self::acts::Acts;
 use self::alerts::{Groups, Keep, Keeping};

@@ -28,13 +28,15 @@ pub struct PastWanted {
     pub released: Timestamp,
 }
 
+/// The number of the generation before, and its p99 of each hour of the week.
+pub type FormerWeek = (u64, Vec<Option<Micros>>);
+
 /// What was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRead {
     pub wanted: PastWanted,
-    /// The past, and the p99 of each hour of the week in the generation before with its number; else why it could not be
-    /// read.
-    pub found: Result<(Past, Option<(u64, Vec<Option<Micros>>)>), String>,
+    /// The past, and the generation before; else why it could not be read.
+    pub found: Result<(Past, Option<FormerWeek>), String>,
 }
 
 /// What is looked at.
