@@ -1,7 +1,7 @@
 //! What the page of an operation over time is told: against the very calls that were made, after a restart, across a gap,
 //! and across a change of the clocks.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/clockwork.rs"]
 mod clockwork;
