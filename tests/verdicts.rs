@@ -84,6 +84,23 @@ fn stories_are_blamed_on_their_cause_or_on_nobody() {
     }
 }
 
+/// The worst call may be far from the first odd one: what lies between them makes them one incident.
+#[test]
+fn one_fault_is_one_incident() {
+    let (learnt, history) = learnt();
+    for seed in 0..10 {
+        let from = history.to + Micros::from_secs(HOUR * (1 + 2 * seed));
+        let window = TimeWindow::new(from, from + Micros::from_secs(240));
+        let injection: Injection = "slow:4:order-matcher:order.match".parse().unwrap();
+        let schedule = Schedule::Inject { injection, after: Micros::from_secs(60), lasting: Micros::from_secs(180) };
+        let exchange = Exchange::new(Options { schedule, ..options(seed, PER_SECOND, from) });
+        let watched = watch(&mut learnt.clone(), &exchange, window);
+        let ended = watched.incidents.iter().map(|(incident, _)| incident.title.as_str());
+        let separate: Vec<&str> = ended.filter(|title| !title.contains("went on as")).collect();
+        assert_eq!(separate.len(), 1, "seed {seed}: {separate:?}");
+    }
+}
+
 #[test]
 fn a_slow_hour_of_every_week_is_normal_because_of_its_hour() {
     scenes::slow_mondays(0.3, 8, 11);

@@ -184,7 +184,7 @@ impl Book {
     fn raise(&mut self, at: Timestamp, finding: Finding, watch: &Watch, changes: &mut Vec<Change>) -> IncidentId {
         let services = services_of(finding.track.subject, watch);
         let subject = watch.subject(finding.track.subject);
-        let incident = self.incident_for(at, &finding, &services, &subject, watch);
+        let incident = self.incident_for(at, &finding, &services, &subject, watch, changes);
         self.last_alert.0 += 1;
         let alert = Alert {
             id: self.last_alert,
@@ -216,10 +216,21 @@ impl Book {
         services: &BTreeSet<u32>,
         subject: &Subject,
         watch: &Watch,
+        changes: &mut Vec<Change>,
     ) -> IncidentId {
         let linked =
             |touched: &BTreeSet<u32>| services.iter().any(|a| touched.iter().any(|b| watch.are_linked(*a, *b)));
-        let found = self.incidents.iter_mut().find(|running| linked(&running.touched));
+        let mut linked = self.incidents.iter().filter(|running| linked(&running.touched));
+        let first = linked.next().map(|running| running.incident.id);
+        // This alert lies between them: they are one.
+        let others = linked.filter(|running| running.active || running.incident.raised == at);
+        let others: Vec<IncidentId> = others.map(|running| running.incident.id).collect();
+        if let Some(first) = first {
+            for other in others {
+                self.unite(at, first, other, changes);
+            }
+        }
+        let found = self.incidents.iter_mut().find(|running| Some(running.incident.id) == first);
         let running = match found {
             Some(running) => running,
             None => {
@@ -255,6 +266,39 @@ impl Book {
             }
         }
         incident.id
+    }
+
+    /// Lets one incident go on as part of another. Who was told of it is told where it went.
+    fn unite(&mut self, at: Timestamp, into: IncidentId, part: IncidentId, changes: &mut Vec<Change>) {
+        let Some(place) = self.incidents.iter().position(|running| running.incident.id == part) else { return };
+        let Running { incident: mut gone, touched, active } = self.incidents.remove(place);
+        let Some(running) = self.incidents.iter_mut().find(|running| running.incident.id == into) else { return };
+        running.touched.extend(touched);
+        let incident = &mut running.incident;
+        incident.severity = incident.severity.min(gone.severity);
+        incident.onset = incident.onset.min(gone.onset);
+        let services = gone.services.iter().filter(|service| !incident.services.contains(service));
+        let services: Vec<Arc<str>> = services.map(Arc::clone).collect();
+        incident.services.extend(services);
+        let moved: Vec<&mut Open> = self.alerts.values_mut().filter(|open| open.alert.incident == part).collect();
+        for open in moved {
+            open.alert.incident = into;
+            incident.alerts.push(open.alert.id);
+            changes.push(Change::AlertChanged(Box::new(open.alert.clone())));
+        }
+        // What was raised in this round is told as it is now.
+        for change in changes.iter_mut() {
+            if let Change::AlertRaised(alert) = change
+                && alert.incident == part
+            {
+                alert.incident = into;
+            }
+        }
+        if active {
+            gone.closed = Some(at);
+            gone.title = format!("{} (went on as incident {})", gone.title, into.0);
+            changes.push(Change::IncidentClosed(Box::new(gone)));
+        }
     }
 
     fn close_quiet(
