@@ -42,13 +42,14 @@ impl Draft {
         }
     }
 
-    /// The fields, if it is the draft of this form.
-    fn fields_for(&self, form: &ActForm) -> Option<&[String]> {
+    /// The fields, if it is the draft of this form; or of one like it, if its incident is gone: an incident has another
+    /// number after a restart.
+    fn fields_for(&self, form: &ActForm, is_open: impl Fn(IncidentId) -> bool) -> Option<&[String]> {
         match (self, &form.what) {
             (
                 Self::Acknowledgement { incident, alert, fields },
                 FormOf::Acknowledgement { incident: of_form, alert: of_alert, .. },
-            ) if (incident, alert) == (of_form, of_alert) => Some(fields),
+            ) if (incident, alert) == (of_form, of_alert) || !is_open(*incident) => Some(fields),
             (Self::Silence { fields }, FormOf::Silence) => Some(fields),
             _ => None,
         }
@@ -115,7 +116,8 @@ impl App {
 
     /// Opens a form; if it was being typed before, with what was typed.
     pub(super) fn open_form(&mut self, mut form: ActForm) {
-        if let Some(fields) = self.draft.as_ref().and_then(|draft| draft.fields_for(&form)) {
+        let is_open = |id| self.alerts.open().any(|open| open.incident.id == id);
+        if let Some(fields) = self.draft.as_ref().and_then(|draft| draft.fields_for(&form, is_open)) {
             for (field, text) in form.fields.iter_mut().zip(fields) {
                 field.fill(text);
             }

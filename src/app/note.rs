@@ -23,7 +23,10 @@ impl App {
             self.say("Select an incident to write a note on it.", false, now);
             return;
         };
-        let draft = self.view.note_draft.as_ref().filter(|(of, _)| *of == incident.id);
+        let mut draft = self.view.note_draft.as_ref();
+        // An incident has another number after a restart. What was typed about one that is gone is shown again rather
+        // than lost; whom it is about now stands above it.
+        draft = draft.filter(|(of, _)| *of == incident.id || !self.alerts.open().any(|open| open.incident.id == *of));
         let input = TextInput::new(draft.map_or("", |(_, text)| text));
         let (severity, title) = (incident.severity, incident.title.clone());
         self.view.note = Some(NoteForm { incident: incident.id, severity, title, input });
