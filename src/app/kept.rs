@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::acts::{ActForm, FormOf};
 use super::keymap::Action;
 use super::layout::Pane;
+use super::recall::Recall;
 use super::{App, Typing};
 use crate::domain::filter::Filter;
 use crate::domain::{AlertId, IncidentId, Severity, Timestamp, text};
@@ -17,6 +18,8 @@ pub struct Kept {
     /// This severity and worse are shown, 1 to 5; 0 for all; the configuration decides where none is kept.
     pub severity: Option<u8>,
     pub filter: String,
+    /// Those that were kept, the newest first.
+    pub filters: Vec<String>,
     /// Begun and neither sent nor given up.
     pub draft: Option<Draft>,
     /// A note that is not kept yet, and of which incident.
@@ -70,6 +73,7 @@ impl App {
             severity: Some(self.view.severity.map_or(0, Severity::number)),
             // One that is being typed may not be meant yet.
             filter: typed.map_or(&self.view.filter_text, Typing::before).clone(),
+            filters: self.recall.filters().to_vec(),
             draft,
             note: match &self.view.note {
                 Some(form) => Some((form.incident, form.input.text())),
@@ -86,6 +90,7 @@ impl App {
         if let Some(number) = kept.severity {
             self.view.severity = Severity::from_number(number);
         }
+        self.recall = Recall::from_kept(&kept.filters);
         let mut told = Vec::new();
         if let Ok(filter) = Filter::parse(&filter_text)
             && !filter.is_empty()

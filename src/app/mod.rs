@@ -23,6 +23,7 @@ pub mod map;
 pub mod note;
 pub mod page;
 pub mod palette;
+mod recall;
 pub mod service;
 pub mod span;
 mod status;
@@ -69,6 +70,7 @@ use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
 use layout::{Layout, Pane, Shape, TraceLayout};
+use recall::{Recall, Recalled};
 
 /// What happens to the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,6 +160,8 @@ pub struct Typing {
     /// What to go back to.
     before: (String, Filter),
     pub error: Option<String>,
+    /// Set while one that was kept earlier is in the line as it was.
+    recalled: Option<Recalled>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -211,6 +215,7 @@ pub struct App {
     keys: KeyMap,
     /// What was being typed when the last sitting ended.
     draft: Option<Draft>,
+    recall: Recall,
     /// Where Jaeger's UI shows traces, without a slash at its end.
     trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.

@@ -1143,6 +1143,44 @@ fn the_next_sitting_starts_where_the_last_one_ended() {
 }
 
 #[test]
+fn filters_that_were_kept_are_called_back_and_what_was_typed_is_not_lost() {
+    let mut bench = Bench::with(three());
+    for n in (0..25).chain([20]) {
+        bench.keys("/");
+        bench.press(Key::ctrl('u'));
+        bench.keys(&format!("svc:s{n}"));
+        bench.code(KeyCode::Enter);
+    }
+    let mut next = Bench::with(three());
+    next.app.restore(bench.app.kept(), NOW);
+    let line = |bench: &Bench| bench.app.view.typing.as_ref().unwrap().line.text().to_owned();
+    next.keys("/");
+    assert_eq!(line(&next), "svc:s20", "the filter that is set");
+    next.code(KeyCode::Up);
+    assert_eq!(line(&next), "svc:s24", "not the same once more");
+    assert_eq!(next.app.view.filter_text, "svc:s24", "it applies at once");
+    (0..30).for_each(|_| _ = next.code(KeyCode::Up));
+    assert_eq!(line(&next), "svc:s5", "the oldest of the twenty");
+    let drawn = next.app.revision();
+    next.code(KeyCode::Up);
+    assert_eq!(next.app.revision(), drawn, "there is no older one");
+    next.press(Key::ctrl('u'));
+    next.keys("rate ");
+    next.code(KeyCode::Up);
+    next.code(KeyCode::Up);
+    next.code(KeyCode::Down);
+    assert_eq!(line(&next), "svc:s20");
+    next.code(KeyCode::Down);
+    assert_eq!(line(&next), "rate ", "every character of it");
+    let drawn = next.app.revision();
+    next.code(KeyCode::Down);
+    assert_eq!(next.app.revision(), drawn);
+    next.code(KeyCode::Esc);
+    assert_eq!(next.app.kept().filters, bench.app.kept().filters, "what was not kept with enter is not called back");
+    assert_eq!(next.app.kept().filters.len(), 20);
+}
+
+#[test]
 fn what_was_being_typed_when_the_terminal_went_away_is_there_when_it_is_opened_again() {
     let mut bench = Bench::with(three());
     bench.keys("s");
