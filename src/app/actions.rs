@@ -183,6 +183,7 @@ impl App {
             Action::ClosePalette => self.view.palette = None,
             Action::RunChosen => self.run_chosen(now, effects),
             Action::Freeze => self.freeze_or_thaw(now),
+            Action::SwitchClock => self.switch_clock(now),
             Action::PollNow => {
                 effects.push(Effect::Send(CommandKind::PollNow));
                 // Spans of it may have come late.
@@ -254,7 +255,7 @@ impl App {
             Some(Page::Map(_)) => return self.go_in_map(action),
             Some(Page::Week(_)) => return self.go_in_week(action),
             Some(Page::Trends(_)) => return self.go_in_trends(action),
-            Some(Page::Level(cursor)) => level::lines(cursor, width).len(),
+            Some(Page::Level(cursor)) => level::lines(cursor, width, self.clock()).len(),
             Some(Page::Why(cursor)) => why::lines(self, cursor, width).len(),
             _ => return,
         }

@@ -7,7 +7,7 @@ use super::acts::{ActForm, FormOf};
 use super::keymap::Action;
 use super::layout::Pane;
 use super::recall::Recall;
-use super::{App, Typing};
+use super::{App, TimeShown, Typing};
 use crate::domain::filter::Filter;
 use crate::domain::{AlertId, IncidentId, Severity, Timestamp, text};
 
@@ -17,6 +17,8 @@ pub struct Kept {
     pub pane: Pane,
     /// This severity and worse are shown, 1 to 5; 0 for all; the configuration decides where none is kept.
     pub severity: Option<u8>,
+    /// The configuration decides where none is kept.
+    pub time: Option<TimeShown>,
     pub filter: String,
     /// Those that were kept, the newest first.
     pub filters: Vec<String>,
@@ -71,6 +73,7 @@ impl App {
         Kept {
             pane: self.view.focus,
             severity: Some(self.view.severity.map_or(0, Severity::number)),
+            time: Some(self.view.time),
             // One that is being typed may not be meant yet.
             filter: typed.map_or(&self.view.filter_text, Typing::before).clone(),
             filters: self.recall.filters().to_vec(),
@@ -91,6 +94,7 @@ impl App {
             self.view.severity = Severity::from_number(number);
         }
         self.recall = Recall::from_kept(&kept.filters);
+        self.view.time = kept.time.unwrap_or(self.view.time);
         let mut told = Vec::new();
         if let Ok(filter) = Filter::parse(&filter_text)
             && !filter.is_empty()

@@ -5,6 +5,7 @@ pub mod acts;
 mod alerts;
 pub mod analysis;
 pub mod bindings;
+pub mod clock;
 pub mod compare;
 mod copy;
 mod freeze;
@@ -39,6 +40,7 @@ mod wrap;
 pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
 pub use bindings::KeyMap;
+pub use clock::{Clock, TimeShown};
 pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
@@ -105,6 +107,7 @@ pub enum Effect {
 /// nothing draws nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
+    pub time: TimeShown,
     pub focus: Pane,
     /// The list pane that last had the focus: its selection is what the baseline pane is about.
     pub led_by_services: bool,
@@ -216,6 +219,8 @@ pub struct App {
     /// What was being typed when the last sitting ended.
     draft: Option<Draft>,
     recall: Recall,
+    /// The person's.
+    zone: chrono_tz::Tz,
     /// Where Jaeger's UI shows traces, without a slash at its end.
     trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.
