@@ -19,7 +19,7 @@ use fixture::Stage;
 use golden::{ASCII, COLOR, MONO, check, check_styled};
 use proptest::prelude::*;
 use spanwatch::app::keymap::Place;
-use spanwatch::app::{Effect, Key, KeyCode, Msg};
+use spanwatch::app::{Effect, Key, KeyCode, Msg, TimeShown};
 use spanwatch::domain::{HourOfWeek, Micros};
 use spanwatch::messages::{
     AnalysisId, AnalysisState, BackFill, LearningView, MapView, PastView, RecalculationKind, RecalculationState,
@@ -64,6 +64,22 @@ fn learning() {
     };
     check(&start(WIDE), COLOR, "120x40-learning");
     check(&start(NARROW), COLOR, "80x24-learning");
+}
+
+#[test]
+fn local_time() {
+    for size in [WIDE, NARROW] {
+        let name = |state: &str| format!("{}x{}-local{state}", size.0, size.1);
+        let mut stage = Stage::incident(size);
+        stage.app = stage.app.with_zone(chrono_tz::Europe::Berlin, TimeShown::Utc);
+        stage.keys("U");
+        check(&stage, COLOR, &name(""));
+        stage.code(KeyCode::Enter);
+        check(&stage, COLOR, &name("-page-incident"));
+        stage.code(KeyCode::Esc);
+        stage.keys("x");
+        check(&stage, COLOR, &name("-ack-form"));
+    }
 }
 
 #[test]

@@ -51,7 +51,11 @@ impl App {
         } else if let Some(form) = &mut self.view.act_form {
             form.edit(change);
         } else if let Some(typing) = &mut self.view.typing {
+            let before = typing.line.text().to_owned();
             change(&mut typing.line);
+            if typing.line.text() != before {
+                typing.recalled = None;
+            }
             self.apply_typed_filter(now);
         }
     }
@@ -161,8 +165,11 @@ impl App {
                     line,
                     before: (self.view.filter_text.clone(), self.view.filter.clone()),
                     error: None,
+                    recalled: None,
                 });
             }
+            Action::OlderFilter => self.recall_filter(true, now),
+            Action::NewerFilter => self.recall_filter(false, now),
             Action::KeepFilter => self.keep_filter(now),
             Action::DropFilter => self.drop_filter(now),
             Action::NextPane => self.focus(self.view.focus.next(), now),
@@ -176,6 +183,7 @@ impl App {
             Action::ClosePalette => self.view.palette = None,
             Action::RunChosen => self.run_chosen(now, effects),
             Action::Freeze => self.freeze_or_thaw(now),
+            Action::SwitchClock => self.switch_clock(now),
             Action::PollNow => {
                 effects.push(Effect::Send(CommandKind::PollNow));
                 // Spans of it may have come late.
@@ -247,7 +255,7 @@ impl App {
             Some(Page::Map(_)) => return self.go_in_map(action),
             Some(Page::Week(_)) => return self.go_in_week(action),
             Some(Page::Trends(_)) => return self.go_in_trends(action),
-            Some(Page::Level(cursor)) => level::lines(cursor, width).len(),
+            Some(Page::Level(cursor)) => level::lines(cursor, width, self.clock()).len(),
             Some(Page::Why(cursor)) => why::lines(self, cursor, width).len(),
             _ => return,
         }
@@ -572,7 +580,7 @@ impl App {
 
     /// Applies what is typed. While its end cannot be read yet, the words before it apply and the error says what to
     /// write.
-    fn apply_typed_filter(&mut self, now: Timestamp) {
+    pub(super) fn apply_typed_filter(&mut self, now: Timestamp) {
         let Some(typing) = &mut self.view.typing else { return };
         let text = typing.line.text().trim();
         let before_last = text.rsplit_once(char::is_whitespace).map_or("", |(before, _)| before);
@@ -592,6 +600,7 @@ impl App {
         self.apply_typed_filter(now);
         if self.view.typing.as_ref().is_some_and(|typing| typing.error.is_none()) {
             self.view.typing = None;
+            self.remember_filter();
         }
     }
 

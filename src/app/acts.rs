@@ -1,5 +1,6 @@
 //! Acknowledging, silencing, rating and undoing: what is typed, what is asked, what is listed.
 
+use super::Clock;
 use super::analysis::{Page as Composed, TextLine, Tone};
 use super::keymap::Action;
 use super::layout::Area;
@@ -144,13 +145,13 @@ impl ActForm {
     }
 
     /// The end as it is typed.
-    fn until(&self, now: Timestamp) -> Result<Until, String> {
-        // The clock on the screen is UTC, and so is what is typed.
-        Until::parse(self.text(UNTIL), now, &Calendar::utc())
+    fn until(&self, now: Timestamp, clock: Clock) -> Result<Until, String> {
+        // What is typed is meant as the clock on the screen shows it.
+        Until::parse(self.text(UNTIL), now, &clock.calendar())
     }
 
-    fn command(&self, now: Timestamp) -> Result<ActCommand, String> {
-        let until = self.until(now)?;
+    fn command(&self, now: Timestamp, clock: Clock) -> Result<ActCommand, String> {
+        let until = self.until(now, clock)?;
         let reason = self.text(REASON).trim().to_owned();
         Ok(match &self.what {
             FormOf::Acknowledgement { incident, alert, seen, .. } => {
@@ -275,8 +276,9 @@ impl App {
     }
 
     pub(super) fn submit_form(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let clock = self.clock();
         let Some(form) = &mut self.view.act_form else { return };
-        match form.command(now) {
+        match form.command(now, clock) {
             Ok(command) => {
                 let said = match command {
                     ActCommand::Silence { .. } => "Asked for the silence.",
@@ -432,13 +434,14 @@ impl App {
     /// Everything about a row, its name first.
     #[must_use]
     pub fn act_lines(&self, row: &ActRow, now: Timestamp) -> Vec<String> {
+        let clock = self.clock();
         let lines = match row {
             ActRow::Held(id) => self.held(*id).map(|view| {
                 let title = std::iter::once(held_title(view));
-                title.chain(held_lines(view, now)).collect()
+                title.chain(held_lines(view, now, clock)).collect()
             }),
-            ActRow::Maintenance(place) => self.maintenance(*place).map(|view| maintenance_lines(view, now)),
-            ActRow::Noise(subject, kind) => self.noise(subject, *kind).map(noise_lines),
+            ActRow::Maintenance(place) => self.maintenance(*place).map(|view| maintenance_lines(view, now, clock)),
+            ActRow::Noise(subject, kind) => self.noise(subject, *kind).map(|row| noise_lines(row, clock)),
         };
         lines.unwrap_or_default()
     }
@@ -536,7 +539,7 @@ impl App {
             let of: Vec<&Calm> = self.alerts.calm().map(|(_, calm)| calm).filter(|calm| calm.acked == acked).collect();
             match of.as_slice() {
                 [] => None,
-                [one] => Some(format!("{word} 1 ({}, {})", clean(&one.by), until(one.until, now))),
+                [one] => Some(format!("{word} 1 ({}, {})", clean(&one.by), until(one.until, now, self.clock()))),
                 more => Some(format!("{word} {}", more.len())),
             }
         };
@@ -565,19 +568,19 @@ fn term(field: &str, name: &str) -> String {
 
 /// `until worse`, `until 07:30Z`, `until Sat 21 Nov 07:30Z`
 #[must_use]
-pub fn until(until: Until, now: Timestamp) -> String {
+pub fn until(until: Until, now: Timestamp, clock: Clock) -> String {
     match until {
         Until::Recovered => "until recovered".to_owned(),
         Until::Worse => "until worse".to_owned(),
-        Until::At(at) => format!("until {}", moment(at, now)),
+        Until::At(at) => format!("until {}", moment(at, now, clock)),
     }
 }
 
-fn moment(at: Timestamp, now: Timestamp) -> String {
+fn moment(at: Timestamp, now: Timestamp, clock: Clock) -> String {
     if at.since(now) < Micros::from_secs(43_200) && now.since(at) < Micros::from_secs(43_200) {
-        wording::clock_short(at)
+        clock.short(at)
     } else {
-        wording::clock(at)
+        clock.date(at)
     }
 }
 
@@ -610,11 +613,13 @@ pub fn did(act: &Act) -> String {
 
 /// What stands behind the title of an incident.
 #[must_use]
-pub fn remark(view: &IncidentView, now: Timestamp) -> Option<String> {
+pub fn remark(view: &IncidentView, now: Timestamp, clock: Clock) -> Option<String> {
     let life = &view.life;
     let held = match (&life.calm, &life.back) {
-        (Some(Calm { acked: true, by, until: end, .. }), _) => Some(format!("acked by {by}, {}", until(*end, now))),
-        (Some(Calm { by, until: end, .. }), _) => Some(format!("silenced by {by}, {}", until(*end, now))),
+        (Some(Calm { acked: true, by, until: end, .. }), _) => {
+            Some(format!("acked by {by}, {}", until(*end, now, clock)))
+        }
+        (Some(Calm { by, until: end, .. }), _) => Some(format!("silenced by {by}, {}", until(*end, now, clock))),
         (None, Some(Back { over, .. })) => Some(match over.why {
             OverWhy::Worse { from, to } => format!("ack over: worse, {from} to {to}"),
             OverWhy::TimeOver => "ack over: time".to_owned(),
@@ -629,17 +634,17 @@ pub fn remark(view: &IncidentView, now: Timestamp) -> Option<String> {
 
 /// What the analysis pane says of what people did about an incident.
 #[must_use]
-pub fn sentences(view: &IncidentView, now: Timestamp) -> Vec<String> {
+pub fn sentences(view: &IncidentView, now: Timestamp, clock: Clock) -> Vec<String> {
     let life = &view.life;
     let mut said = Vec::new();
     let why = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
     if let Some(calm) = &life.calm {
         let verb = if calm.acked { "Acknowledged" } else { "Silenced" };
-        let (at, by) = (wording::clock_short(calm.at), &calm.by);
-        said.push(format!("{verb} {at} by {by}, {}{}", until(calm.until, now), why(&calm.reason)));
+        let (at, by) = (clock.short(calm.at), &calm.by);
+        said.push(format!("{verb} {at} by {by}, {}{}", until(calm.until, now, clock), why(&calm.reason)));
     }
     if let Some(Back { by, reason, over, .. }) = &life.back {
-        let at = wording::clock_short(over.at);
+        let at = clock.short(over.at);
         said.push(format!("Acknowledged by {by} until {at}, when {}{}", why_over(over.why), why(reason)));
     }
     said.extend(life.verdict.as_ref().map(|(verdict, by)| format!("Rated {verdict} by {by}.")));
@@ -689,7 +694,7 @@ pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Ve
         page.gap();
     }
     let silence = form.what == FormOf::Silence;
-    match form.until(now) {
+    match form.until(now, app.clock()) {
         Ok(Until::Recovered) if silence => page.add(Tone::Plain, "Ends once nothing that it met is open.", 0),
         Ok(Until::Recovered) => page.add(Tone::Plain, "Calm until all of it is over.", 0),
         Ok(Until::Worse) => {
@@ -699,16 +704,16 @@ pub fn form_lines(app: &App, form: &ActForm, width: usize, now: Timestamp) -> Ve
             };
             page.add(Tone::Plain, &format!("Ends once it is more severe than {seen}."), 0);
         }
-        Ok(Until::At(at)) => page.add(Tone::Plain, &format!("Ends {}.", wording::clock(at)), 0),
+        Ok(Until::At(at)) => page.add(Tone::Plain, &format!("Ends {}.", app.clock().date(at)), 0),
         Err(why) => page.add(Tone::Trouble, &why, 0),
     }
-    let ends = "until takes: recovered, worse, 2h, 07:30 (UTC)";
+    let ends = format!("until takes: recovered, worse, 2h, 07:30 ({})", app.clock().zone_at(now));
     if silence {
         preview(&mut page, app, form, now);
-        page.add(Tone::Quiet, ends, 0);
+        page.add(Tone::Quiet, &ends, 0);
         page.add(Tone::Quiet, "what takes: svc=pay op:*order* kind:errors sev<=3 !word", 0);
     } else {
-        page.add(Tone::Quiet, ends, 0);
+        page.add(Tone::Quiet, &ends, 0);
     }
     page.add(Tone::Quiet, "It is recorded, and left out of what is learnt, all the same.", 0);
     page.lines
@@ -737,13 +742,13 @@ fn preview(page: &mut Composed, app: &App, form: &ActForm, now: Timestamp) {
 
 /// The question whether something is to end.
 #[must_use]
-pub fn ending_lines(view: &HeldView, width: usize, now: Timestamp) -> Vec<TextLine> {
+pub fn ending_lines(view: &HeldView, width: usize, now: Timestamp, clock: Clock) -> Vec<TextLine> {
     let mut page = Composed::new(width);
     let covers = wording::plural(u64::from(view.covers), "open alert");
     page.add(Tone::Heading, &format!("{}.", held_title(view)), 0);
     page.add(Tone::Plain, &format!("It holds back {covers} now; they want somebody again."), 0);
     page.gap();
-    for line in held_lines(view, now) {
+    for line in held_lines(view, now, clock) {
         page.add(Tone::Plain, &line, 0);
     }
     page.lines
@@ -764,7 +769,7 @@ pub fn held_title(view: &HeldView) -> String {
 
 /// The end, short enough for a column.
 #[must_use]
-pub fn held_end(view: &HeldView, now: Timestamp) -> String {
+pub fn held_end(view: &HeldView, now: Timestamp, clock: Clock) -> String {
     let Some(hold) = view.act.deed.hold() else { return String::new() };
     match (&hold.over, &view.ended) {
         (Some(over), _) => match over.why {
@@ -777,57 +782,57 @@ pub fn held_end(view: &HeldView, now: Timestamp) -> String {
             Until::Recovered if matches!(view.act.deed, Deed::Silenced(_)) => "resolved".to_owned(),
             Until::Recovered => "recovered".to_owned(),
             Until::Worse => "worse".to_owned(),
-            Until::At(at) => moment(at, now),
+            Until::At(at) => moment(at, now, clock),
         },
     }
 }
 
 /// Everything about it: who, when, why, how long.
 #[must_use]
-pub fn held_lines(view: &HeldView, now: Timestamp) -> Vec<String> {
+pub fn held_lines(view: &HeldView, now: Timestamp, clock: Clock) -> Vec<String> {
     let act = &view.act;
     let Some(hold) = act.deed.hold() else { return Vec::new() };
     let end = match (&act.deed, hold.until) {
         (Deed::Silenced(_), Until::Recovered) => "until resolved".to_owned(),
-        (_, end) => until(end, now),
+        (_, end) => until(end, now, clock),
     };
-    let mut lines = vec![format!("By {} {}, {end}.", act.by, wording::clock(act.at))];
+    let mut lines = vec![format!("By {} {}, {end}.", act.by, clock.date(act.at))];
     if !hold.reason.is_empty() {
         lines.push(format!("Reason: {}", hold.reason));
     }
     let met = wording::plural(hold.met, "alert");
     lines.push(format!("Met {met} since it began, holds back {} now.", view.covers));
     if let Some(over) = &hold.over {
-        lines.push(format!("Ended {}: {}.", wording::clock(over.at), why_over(over.why)));
+        lines.push(format!("Ended {}: {}.", clock.date(over.at), why_over(over.why)));
     } else if let Some(ended) = &view.ended {
-        lines.push(format!("Ended {} by {}.", wording::clock(ended.at), ended.by));
+        lines.push(format!("Ended {} by {}.", clock.date(ended.at), ended.by));
     }
     lines
 }
 
 /// `runs until 04:00Z`, `Sun 22 Nov 02:00Z for 2h00m`, `none to come`
 #[must_use]
-pub fn maintenance_when(view: &MaintenanceView, now: Timestamp) -> String {
+pub fn maintenance_when(view: &MaintenanceView, now: Timestamp, clock: Clock) -> String {
     match view.next {
-        Some(window) if window.contains(now) => format!("runs until {}", moment(window.to, now)),
-        Some(window) => format!("{} for {}", wording::clock(window.from), window.length()),
+        Some(window) if window.contains(now) => format!("runs until {}", moment(window.to, now, clock)),
+        Some(window) => format!("{} for {}", clock.date(window.from), window.length()),
         None => "none to come".to_owned(),
     }
 }
 
 #[must_use]
-pub fn maintenance_lines(view: &MaintenanceView, now: Timestamp) -> Vec<String> {
+pub fn maintenance_lines(view: &MaintenanceView, now: Timestamp, clock: Clock) -> Vec<String> {
     let of = if view.services.is_empty() { "every service".to_owned() } else { view.services.join(", ") };
     let often = if view.weekly { "every week" } else { "once" };
     vec![
-        format!("{}: maintenance {often}, {}.", view.name, maintenance_when(view, now)),
+        format!("{}: maintenance {often}, {}.", view.name, maintenance_when(view, now, clock)),
         format!("No alert of {of} while it lasts, and nothing is learnt then."),
         "It is in the configuration, [[maintenance]], and is changed there.".to_owned(),
     ]
 }
 
 #[must_use]
-pub fn noise_lines(row: &NoiseRow) -> Vec<String> {
+pub fn noise_lines(row: &NoiseRow, clock: Clock) -> Vec<String> {
     let alerts = wording::plural(u64::from(row.alerts), "alert");
     vec![
         format!(
@@ -838,7 +843,7 @@ pub fn noise_lines(row: &NoiseRow) -> Vec<String> {
             "Of these {} called noise, {} useful; the newest began {}.",
             row.noise,
             row.useful,
-            wording::clock(row.last)
+            clock.date(row.last)
         ),
     ]
 }

@@ -2,6 +2,7 @@
 //! that is selected. Text about another anomaly is never shown under the selected one.
 
 use super::App;
+use super::Clock;
 use super::acts;
 use super::keymap::Action;
 use super::level;
@@ -89,7 +90,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
         }
     }
     if let Some(analysis) = app.shown_analysis() {
-        run(&mut page, analysis, &app.keys().key_of(Action::Analyse), now);
+        run(&mut page, analysis, &app.keys().key_of(Action::Analyse), now, app.clock());
         return page.lines;
     }
     match app.selected_anomaly() {
@@ -97,12 +98,15 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
             if app.is_asked() {
                 page.add(Tone::Quiet, "Asked for the analysis.", 0);
             } else {
-                let about = format!("Press a: the model gets {}, and the metrics of that moment.", describe(anomaly));
+                let about = format!(
+                    "Press a: the model gets {}, and the metrics of that moment.",
+                    describe(anomaly, app.clock())
+                );
                 page.add(Tone::Quiet, &about, 0);
             }
         }
         Some(anomaly) => {
-            headline(&mut page, anomaly);
+            headline(&mut page, anomaly, app.clock());
             page.gap();
             page.add(Tone::Heading, "FACTS, computed, no model", 0);
             for fact in facts(anomaly) {
@@ -116,7 +120,7 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
             }
             if let Some(other) = app.topics.analysis.get() {
                 let which = if other.state.is_running() { "running" } else { "last" };
-                let about = format!("The {which} analysis is about {}.", describe(&other.anomaly));
+                let about = format!("The {which} analysis is about {}.", describe(&other.anomaly, app.clock()));
                 page.add(Tone::Quiet, &about, 0);
             }
         }
@@ -136,35 +140,35 @@ pub fn lines(app: &App, width: usize, now: Timestamp) -> Vec<TextLine> {
 
 /// `S1 order-matcher order.match 2.9s 03:04:10Z trace 4bf92f`
 #[must_use]
-pub fn describe(anomaly: &Anomaly) -> String {
+pub fn describe(anomaly: &Anomaly, clock: Clock) -> String {
     format!(
         "{} {} {} {} trace {}",
         anomaly.severity,
         text::middle(&wording::key(&anomaly.key), 120),
         anomaly.duration,
-        wording::time_of_day(anomaly.start),
+        clock.time(anomaly.start),
         anomaly.id.trace.short(),
     )
 }
 
-fn headline(page: &mut Page, anomaly: &Anomaly) {
-    page.add(Tone::Heading, &describe(anomaly), 3);
+fn headline(page: &mut Page, anomaly: &Anomaly, clock: Clock) {
+    page.add(Tone::Heading, &describe(anomaly, clock), 3);
 }
 
 /// All that is known of an incident: who, in which order, by how much.
 fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
     let IncidentView { incident, alerts, .. } = view;
+    let clock = app.clock();
     page.add(Tone::Heading, &format!("{} {}", incident.severity, incident.title), 3);
-    let mut when =
-        format!("since {}, raised {}", wording::time_of_day(incident.onset), wording::time_of_day(incident.raised));
+    let mut when = format!("since {}, raised {}", clock.time(incident.onset), clock.time(incident.raised));
     if let Some(closed) = incident.closed {
-        when.push_str(&format!(", over {}", wording::time_of_day(closed)));
+        when.push_str(&format!(", over {}", clock.time(closed)));
     }
     page.add(Tone::Plain, &when, 0);
     if let Some(sentence) = level::sentence(app, view) {
         page.add(Tone::Plain, &sentence, 2);
     }
-    for sentence in acts::sentences(view, now) {
+    for sentence in acts::sentences(view, now, clock) {
         page.add(Tone::Plain, &sentence, 2);
     }
     if let Some(what_if) = what_if(incident) {
@@ -181,7 +185,7 @@ fn incident(page: &mut Page, app: &App, view: &IncidentView, now: Timestamp) {
     for alert in alerts {
         let line = format!(
             "{} {} {}, {}: {}{}",
-            wording::time_of_day(alert.onset),
+            clock.time(alert.onset),
             alert.severity,
             alert.subject,
             alert.kind,
@@ -240,12 +244,12 @@ fn facts(anomaly: &Anomaly) -> Vec<String> {
     facts
 }
 
-fn run(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp) {
-    headline(page, &analysis.anomaly);
+fn run(page: &mut Page, analysis: &Analysis, again: &str, now: Timestamp, clock: Clock) {
+    headline(page, &analysis.anomaly, clock);
     page.gap();
     page.add(Tone::Heading, "FACTS, computed, no model", 0);
     evidence(page, &analysis.anomaly, Some(analysis));
-    metrics(page, analysis);
+    metrics(page, analysis, clock);
     page.gap();
     model(page, analysis, again, now);
 }
@@ -287,12 +291,12 @@ pub(super) fn model(page: &mut Page, analysis: &Analysis, again: &str, now: Time
     ending(page, analysis, again, now);
 }
 
-pub(super) fn metrics(page: &mut Page, analysis: &Analysis) {
+pub(super) fn metrics(page: &mut Page, analysis: &Analysis, clock: Clock) {
     if analysis.metrics.is_empty() && analysis.metrics_note.is_none() {
         return;
     }
     page.gap();
-    let at = wording::time_of_day(analysis.anomaly.start);
+    let at = clock.time(analysis.anomaly.start);
     page.add(Tone::Heading, &format!("METRICS at {at}, usual in the hour before"), 0);
     for reading in &analysis.metrics {
         page.add(Tone::Plain, &metric(reading, &analysis.anomaly.key.service), 2);

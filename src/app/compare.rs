@@ -1,6 +1,7 @@
 //! A trace beside a normal one of its operation: where the time went that it took longer, and which attributes separate
 //! slow traces from normal ones.
 
+use super::Clock;
 use super::analysis::{Page, Tone};
 use super::keymap::Action;
 use super::{App, list, span, wording};
@@ -178,7 +179,7 @@ pub fn headline(view: &ComparisonView) -> String {
 
 /// With which trace it is compared, each shorter than the one before; or that there is none.
 #[must_use]
-pub fn against(view: &ComparisonView) -> Vec<String> {
+pub fn against(view: &ComparisonView, clock: Clock) -> Vec<String> {
     let Some(normal) = &view.normal else { return vec![no_normal(view)] };
     let wider = match normal.level {
         Level::HourOfWeek => format!("of {}", view.bucket),
@@ -192,7 +193,7 @@ pub fn against(view: &ComparisonView) -> Vec<String> {
             format!("nearest to the median {median} of {} kept {wider}", wording::count(of.into()))
         }
     };
-    let (took, when) = (normal.end_to_end, wording::clock(normal.start));
+    let (took, when) = (normal.end_to_end, clock.date(normal.start));
     let id: String = normal.trace.to_string().chars().take(12).collect();
     let mut told = vec![
         format!("normal: trace {id}, {when}, {took}, {choice}"),
@@ -488,7 +489,7 @@ pub(super) fn copied(app: &App) -> Option<String> {
     let operation = view.operation.as_ref().map(wording::key)?;
     let mut lines = vec![format!("{operation}: {}", headline(view)), format!("trace: {}", view.trace)];
     lines.extend(view.normal.as_ref().map(|normal| format!("normal trace: {}", normal.trace)));
-    lines.extend(against(view).into_iter().next());
+    lines.extend(against(view, app.clock()).into_iter().next());
     let mut rows: Vec<(usize, &Compared)> =
         view.rows.iter().enumerate().filter(|(at, _)| is_notable(view, *at)).collect();
     rows.sort_by_key(|(at, row)| (std::cmp::Reverse(row.contribution_us().unsigned_abs()), *at));

@@ -1,6 +1,7 @@
 //! What is copied, and where a trace is found in Jaeger: plain text about what the screen or the pane is about. How the
 //! text reaches a clipboard is the terminal's business.
 
+use super::Clock;
 use super::analysis::{self, TextLine, Tone};
 use super::{App, Effect, Place, acts, compare, incident, leading, span, trends, week, why, wording};
 use crate::domain::text::clean_lines;
@@ -57,7 +58,8 @@ impl App {
     }
 
     pub(super) fn copy(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        match self.about(self.shown_at(now)) {
+        // Who reads it may be elsewhere.
+        match self.in_utc(|app| app.about(app.shown_at(now))) {
             Some((what, text)) => {
                 let clip = Clip::new(&text);
                 self.say(format!("{what}: {}.", clip.told()), false, now);
@@ -140,7 +142,7 @@ impl App {
         } else if let Some(view) = self.alerts.selected_record(cursor) {
             ("Record", self.record_lines(view))
         } else {
-            return ("Status", format!("{}  {}", wording::clock(now), self.status(now).text()));
+            return ("Status", format!("{}  {}", self.clock().date(now), self.status(now).text()));
         };
         lines.extend(self.trace_line());
         (what, lines.join("\n"))
@@ -154,7 +156,7 @@ impl App {
             wording::key(&view.key),
             wording::count(slow.into()),
             wording::count(view.judged.into()),
-            wording::clock(view.first),
+            self.clock().date(view.first),
         );
         let verdict = self.alerts.selected_anomaly(&self.view.alerts).map(wording::verdict);
         [title].into_iter().chain(verdict.map(|verdict| format!("why: {verdict}"))).collect()
@@ -201,8 +203,9 @@ pub(super) fn facts(lines: &[TextLine]) -> Option<String> {
 
 /// `since Fri 20 Nov 03:04Z, over Fri 20 Nov 03:31Z`
 fn times(onset: Timestamp, closed: Option<Timestamp>) -> String {
-    let end = closed.map_or_else(String::new, |closed| format!(", over {}", wording::clock(closed)));
-    format!("since {}{end}", wording::clock(onset))
+    let clock = Clock::UTC;
+    let end = closed.map_or_else(String::new, |closed| format!(", over {}", clock.date(closed)));
+    format!("since {}{end}", clock.date(onset))
 }
 
 fn incident_lines(view: &IncidentView, now: Timestamp) -> Vec<String> {
@@ -214,7 +217,7 @@ fn incident_lines(view: &IncidentView, now: Timestamp) -> Vec<String> {
     lines.extend(leading(view).map(|alert| format!("why: {}", alert.arithmetic())));
     let suspect = incident.suspects.iter().find(|suspect| !suspect.evidence.is_empty());
     lines.extend(suspect.map(|suspect| format!("suspect: {}", analysis::suspect(suspect))));
-    lines.extend(acts::sentences(view, now));
+    lines.extend(acts::sentences(view, now, Clock::UTC));
     lines
 }
 
@@ -240,7 +243,7 @@ fn service(view: &ServiceView) -> String {
         Some(format!("{} spans/s", wording::rate(view.spans_per_s))),
         view.last_seen
             .filter(|_| view.state == ServiceState::Absent)
-            .map(|at| format!("no spans since {}", wording::clock(at))),
+            .map(|at| format!("no spans since {}", Clock::UTC.date(at))),
     ];
     format!("{}: {}", view.service, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

@@ -1,6 +1,7 @@
 //! All that is known of an incident and its alerts, on a page of its own: what, since when, why this severity, who began,
 //! the evidence, how far it reaches, and what was known of the same before. Everything on it is computed.
 
+use super::Clock;
 use super::acts;
 use super::alerts::worst_of;
 use super::analysis::{self, Page as Composed, TextLine, Tone};
@@ -336,13 +337,13 @@ pub fn title(app: &App, cursor: &IncidentCursor, now: Timestamp) -> (Option<Seve
     let Some(view) = app.alerts.incident(cursor.incident) else { return (None, name, String::new()) };
     let incident = &view.incident;
     let mut state = match incident.closed {
-        Some(closed) => format!("over since {}, lasted {}", wording::clock_short(closed), closed.since(incident.onset)),
+        Some(closed) => format!("over since {}, lasted {}", app.clock().short(closed), closed.since(incident.onset)),
         None => format!("open {}", wording::age(now.since(incident.onset))),
     };
     if incident.is_open() && app.is_stale(now) {
         state.insert_str(0, "STALE, ");
     }
-    match acts::remark(view, now) {
+    match acts::remark(view, now, app.clock()) {
         Some(remark) => state.push_str(&format!(", {remark}")),
         None if incident.is_open() => state.push_str(", unacked"),
         None => {}
@@ -440,7 +441,7 @@ pub fn copied(app: &App, now: Timestamp) -> Option<String> {
         .map(|line| match line {
             Line::Text(line) => line,
             Line::Rung(rung) => {
-                let text = format!("  {} {} {}", wording::time_of_day(rung.onset), rung.severity, rung.name);
+                let text = format!("  {} {} {}", app.clock().time(rung.onset), rung.severity, rung.name);
                 TextLine { tone: Tone::Plain, text }
             }
         })
@@ -495,7 +496,7 @@ impl Sheet<'_> {
         };
         let detail = if alert.detail.is_empty() { String::new() } else { format!(" ({})", alert.detail) };
         let what = format!("WHAT  {} {}, {}{detail}", alert.severity, alert.subject, alert.kind);
-        let since = since(alert.onset, alert.raised, alert.closed, self.now);
+        let since = since(alert.onset, alert.raised, alert.closed, self.now, self.app.clock());
         let numbers = self.now_against_normal();
         let seen = self.seen();
         let level = level::sentence(self.app, self.view);
@@ -552,7 +553,7 @@ impl Sheet<'_> {
         }
         self.section("NOTES AND ACTS");
         for act in &history.acts {
-            let (line, more) = act_lines(act, self.now);
+            let (line, more) = act_lines(act, self.now, self.app.clock());
             self.say(&line);
             for line in more {
                 // The lines of a note below each other, also where they are broken.
@@ -577,6 +578,7 @@ impl Sheet<'_> {
 
     /// Every alert in the order of onset, each with a bar from its onset to its end or to now.
     fn ladder(&mut self, selected: Option<AlertId>) {
+        let clock = self.app.clock();
         let alerts = &self.view.alerts;
         let count = wording::plural(alerts.len() as u64, "alert");
         self.section(&format!("ONSET LADDER, {count}"));
@@ -606,9 +608,8 @@ impl Sheet<'_> {
             ));
             self.page.lines.push(TextLine { tone: Tone::Plain, text: String::new() });
             if selected == Some(alert.id) {
-                let day = if long { format!("{}; ", wording::clock(alert.onset)) } else { String::new() };
-                let over =
-                    alert.closed.map_or_else(String::new, |closed| format!("; over {}", wording::time_of_day(closed)));
+                let day = if long { format!("{}; ", clock.date(alert.onset)) } else { String::new() };
+                let over = alert.closed.map_or_else(String::new, |closed| format!("; over {}", clock.time(closed)));
                 let more = format!("{day}{}{}{over}", level::clause(alert), wording::arithmetic(alert));
                 self.page.add(Tone::Plain, &format!("            {more}"), 12);
             }
@@ -641,11 +642,11 @@ impl Sheet<'_> {
             return self.page.add(Tone::Quiet, &self.app.no_span(), 2);
         };
         let run = self.app.shown_analysis();
-        self.say(&format!("Slow span {}", analysis::describe(anomaly)));
+        self.say(&format!("Slow span {}", analysis::describe(anomaly, self.app.clock())));
         analysis::evidence(&mut self.page, anomaly, run);
         self.page.add(Tone::Quiet, "T opens its trace, c sets it beside a normal one, w tests its alert.", 2);
         match run {
-            Some(run) => analysis::metrics(&mut self.page, run),
+            Some(run) => analysis::metrics(&mut self.page, run, self.app.clock()),
             None => {
                 let more = "a reads where in its trace the time went, and the metrics of that moment.";
                 self.page.add(Tone::Quiet, more, 2);
@@ -688,7 +689,7 @@ impl Sheet<'_> {
         match self.app.shown_analysis().filter(|_| self.app.selected_anomaly().is_some()) {
             Some(run) => {
                 self.page.gap();
-                self.page.add(Tone::Quiet, &format!("About {}", analysis::describe(&run.anomaly)), 2);
+                self.page.add(Tone::Quiet, &format!("About {}", analysis::describe(&run.anomaly, self.app.clock())), 2);
                 self.page.gap();
                 analysis::model(&mut self.page, run, &self.app.keys().key_of(Action::Analyse), self.now);
             }
@@ -723,7 +724,7 @@ impl Sheet<'_> {
                         0 => String::new(),
                         n => format!(", {}", wording::plural(u64::from(n), "note")),
                     };
-                    let (at, severity, incident) = (wording::clock(last.onset), last.severity, last.incident.0);
+                    let (at, severity, incident) = (self.app.clock().date(last.onset), last.severity, last.incident.0);
                     self.say(&format!("{at} {severity} {} (incident {incident}{verdict}{notes})", last.lasted));
                 }
                 let told = alike.last.len() as u64;
@@ -746,7 +747,7 @@ impl Sheet<'_> {
         let verdict = past.verdict.map_or_else(String::new, |verdict| format!(", {verdict}"));
         let PastIncident { shared, of, severity, .. } = past;
         let culprit = if past.same_culprit { "the same culprit, " } else { "" };
-        let at = wording::clock(past.onset);
+        let at = self.app.clock().date(past.onset);
         self.say(&format!(
             "{at} {severity} {}, incident {}, {culprit}{shared} of {of} alerts the same{verdict}: {}",
             past.lasted,
@@ -765,14 +766,13 @@ impl Sheet<'_> {
 }
 
 /// `SINCE Fri 20 Nov 03:04:10Z, 8m, raised 03:04:40Z`; of what is over how long it lasted.
-fn since(onset: Timestamp, raised: Timestamp, closed: Option<Timestamp>, now: Timestamp) -> String {
-    let day = wording::clock(onset);
-    let day = day.rsplit_once(' ').map_or("", |(day, _)| day);
-    let (began, raised) = (wording::time_of_day(onset), wording::time_of_day(raised));
+fn since(onset: Timestamp, raised: Timestamp, closed: Option<Timestamp>, now: Timestamp, clock: Clock) -> String {
+    let day = clock.day(onset);
+    let (began, raised) = (clock.time_in_zone(onset), clock.time(raised));
     match closed {
         None => format!("SINCE {day} {began}, {}, raised {raised}", wording::age(now.since(onset))),
         Some(closed) => {
-            let (over, lasted) = (wording::time_of_day(closed), closed.since(onset));
+            let (over, lasted) = (clock.time(closed), closed.since(onset));
             format!("SINCE {day} {began} to {over}, lasted {lasted}, raised {raised}")
         }
     }
@@ -804,22 +804,21 @@ fn named(names: &[String]) -> String {
 }
 
 /// Who did what and when; and the further lines of a note.
-fn act_lines(act: &Act, now: Timestamp) -> (String, Vec<String>) {
+fn act_lines(act: &Act, now: Timestamp, clock: Clock) -> (String, Vec<String>) {
     let reason = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {}", clean(reason)) };
     let over = act.deed.hold().and_then(|hold| hold.over);
-    let over = over.map_or_else(String::new, |over| {
-        format!(" (over {}, {})", wording::clock_short(over.at), acts::why_over(over.why))
-    });
+    let over =
+        over.map_or_else(String::new, |over| format!(" (over {}, {})", clock.short(over.at), acts::why_over(over.why)));
     let mut more = Vec::new();
     let what = match &act.deed {
         Deed::Acknowledged(ack) => {
             let which = if ack.whole { "acknowledged it" } else { "acknowledged an alert of it" };
-            format!("{which}, {}{}{over}", acts::until(ack.hold.until, now), reason(&ack.hold.reason))
+            format!("{which}, {}{}{over}", acts::until(ack.hold.until, now, clock), reason(&ack.hold.reason))
         }
         Deed::Silenced(silence) => format!(
             "silenced {}, {}{}{over}",
             clean(&silence.matcher),
-            acts::until(silence.hold.until, now),
+            acts::until(silence.hold.until, now, clock),
             reason(&silence.hold.reason)
         ),
         Deed::Rated(rating) => format!("called it {}", rating.verdict),
@@ -831,6 +830,6 @@ fn act_lines(act: &Act, now: Timestamp) -> (String, Vec<String>) {
         }
         Deed::Ended(_) => "ended an ack or a silence".to_owned(),
     };
-    let at = if now.since(act.at) < DAY { wording::clock_short(act.at) } else { wording::clock(act.at) };
+    let at = if now.since(act.at) < DAY { clock.short(act.at) } else { clock.date(act.at) };
     (format!("{at} {} {what}", clean(&act.by)), more)
 }

@@ -48,6 +48,11 @@ impl LineInput {
         self.area.insert_str(cleaned);
     }
 
+    /// Another text, with the cursor at its end.
+    pub fn replace(&mut self, text: &str) {
+        *self = Self::new(text);
+    }
+
     /// Feeds a key: characters, and the editing keys of a shell.
     pub fn feed(&mut self, key: Key) {
         if let Some(c) = key.typed() {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::acts::{ActForm, FormOf};
 use super::keymap::Action;
 use super::layout::Pane;
-use super::{App, Typing};
+use super::recall::Recall;
+use super::{App, TimeShown, Typing};
 use crate::domain::filter::Filter;
 use crate::domain::{AlertId, IncidentId, Severity, Timestamp, text};
 
@@ -16,7 +17,11 @@ pub struct Kept {
     pub pane: Pane,
     /// This severity and worse are shown, 1 to 5; 0 for all; the configuration decides where none is kept.
     pub severity: Option<u8>,
+    /// The configuration decides where none is kept.
+    pub time: Option<TimeShown>,
     pub filter: String,
+    /// Those that were kept, the newest first.
+    pub filters: Vec<String>,
     /// Begun and neither sent nor given up.
     pub draft: Option<Draft>,
     /// A note that is not kept yet, and of which incident.
@@ -69,8 +74,10 @@ impl App {
         Kept {
             pane: self.view.focus,
             severity: Some(self.view.severity.map_or(0, Severity::number)),
+            time: Some(self.view.time),
             // One that is being typed may not be meant yet.
             filter: typed.map_or(&self.view.filter_text, Typing::before).clone(),
+            filters: self.recall.filters().to_vec(),
             draft,
             note: match &self.view.note {
                 Some(form) => Some((form.incident, form.input.text())),
@@ -87,6 +94,8 @@ impl App {
         if let Some(number) = kept.severity {
             self.view.severity = Severity::from_number(number);
         }
+        self.recall = Recall::from_kept(&kept.filters);
+        self.view.time = kept.time.unwrap_or(self.view.time);
         let mut told = Vec::new();
         if let Ok(filter) = Filter::parse(&filter_text)
             && !filter.is_empty()

@@ -1,5 +1,6 @@
 //! New levels: what accepting one does, or undoing one, said before it is done.
 
+use super::Clock;
 use super::analysis::{Page as Composed, TextLine, Tone};
 use super::keymap::Action;
 use super::{App, Effect, Page, wording};
@@ -172,11 +173,11 @@ pub fn title(app: &App, cursor: &LevelCursor) -> (String, String) {
 }
 
 #[must_use]
-pub fn lines(cursor: &LevelCursor, width: usize) -> Vec<TextLine> {
+pub fn lines(cursor: &LevelCursor, width: usize, clock: Clock) -> Vec<TextLine> {
     let mut page = Composed::new(width);
     match &cursor.question {
-        LevelQuestion::Accept { shifts, .. } => accept(&mut page, shifts),
-        LevelQuestion::Undo(view) => undo(&mut page, view),
+        LevelQuestion::Accept { shifts, .. } => accept(&mut page, shifts, clock),
+        LevelQuestion::Undo(view) => undo(&mut page, view, clock),
     }
     page.lines
 }
@@ -189,11 +190,11 @@ fn keys(shifts: &[LevelShift]) -> Vec<&ShiftedKey> {
     keys
 }
 
-fn accept(page: &mut Composed, shifts: &[LevelShift]) {
+fn accept(page: &mut Composed, shifts: &[LevelShift], clock: Clock) {
     let keys = keys(shifts);
     let since = shifts.iter().map(|shift| shift.since.minute_after()).max().unwrap_or_default();
     let count = wording::plural(keys.len() as u64, "operation");
-    page.add(Tone::Heading, &format!("Normal from {} on: {count}.", wording::clock_short(since)), 0);
+    page.add(Tone::Heading, &format!("Normal from {} on: {count}.", clock.short(since)), 0);
     let samples: u64 = keys.iter().map(|of| of.samples).sum();
     page.add(Tone::Plain, &format!("Leaves out, and keeps, {}.", wording::plural(samples, "sample")), 0);
     page.add(Tone::Plain, "! undoes it: baselines as they were.", 0);
@@ -219,13 +220,9 @@ fn change(of: &ShiftedKey) -> String {
     }
 }
 
-fn undo(page: &mut Composed, LevelView { level, learnt, needs }: &LevelView) {
-    let accepted = format!(
-        "Accepted {} by {}, as normal since {}.",
-        wording::clock(level.at),
-        level.by,
-        wording::clock_short(level.since)
-    );
+fn undo(page: &mut Composed, LevelView { level, learnt, needs }: &LevelView, clock: Clock) {
+    let accepted =
+        format!("Accepted {} by {}, as normal since {}.", clock.date(level.at), level.by, clock.short(level.since));
     page.add(Tone::Heading, &accepted, 0);
     let back = format!(
         "The old level answers again, from the {} that were left out, as far as they are not too old by now.",
@@ -256,7 +253,7 @@ pub fn remark(app: &App, view: &IncidentView) -> Option<&'static str> {
 pub fn sentence(app: &App, view: &IncidentView) -> Option<String> {
     let (offers, all) = offers(view);
     let since = |alerts: &[&Alert]| {
-        wording::clock_short(alerts.iter().map(|alert| alert.onset).min().unwrap_or(view.incident.onset))
+        app.clock().short(alerts.iter().map(|alert| alert.onset).min().unwrap_or(view.incident.onset))
     };
     if all {
         return Some(format!("A new level since {}, not a spike; ! accepts it as normal.", since(&offers)));

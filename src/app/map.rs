@@ -281,7 +281,7 @@ pub fn headline(view: &MapView) -> String {
 #[must_use]
 pub fn copied(app: &App, now: Timestamp) -> Option<String> {
     let view = app.topics.map.get()?;
-    let mut lines = vec![format!("{} ({})", headline(view), wording::clock(now))];
+    let mut lines = vec![format!("{} ({})", headline(view), app.clock().date(now))];
     for row in rows(view) {
         lines.push(match row {
             MapRow::Call(edge) => service::edge_text(edge),

@@ -5,6 +5,7 @@ pub mod acts;
 mod alerts;
 pub mod analysis;
 pub mod bindings;
+pub mod clock;
 pub mod compare;
 mod copy;
 mod freeze;
@@ -23,6 +24,7 @@ pub mod map;
 pub mod note;
 pub mod page;
 pub mod palette;
+mod recall;
 pub mod service;
 pub mod span;
 mod status;
@@ -38,6 +40,7 @@ mod wrap;
 pub use acts::{ActForm, ActsCursor};
 pub use alerts::{AlertCursor, AlertList, Entry, Row, RowId, leading};
 pub use bindings::KeyMap;
+pub use clock::{Clock, TimeShown};
 pub use compare::CompareCursor;
 pub use copy::{Clip, ENCODED_MOST};
 pub use freeze::Badge;
@@ -69,6 +72,7 @@ use freeze::Frozen;
 use freshness::Freshness;
 use keymap::Place;
 use layout::{Layout, Pane, Shape, TraceLayout};
+use recall::{Recall, Recalled};
 
 /// What happens to the app.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +107,7 @@ pub enum Effect {
 /// nothing draws nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
+    pub time: TimeShown,
     pub focus: Pane,
     /// The list pane that last had the focus: its selection is what the baseline pane is about.
     pub led_by_services: bool,
@@ -158,6 +163,8 @@ pub struct Typing {
     /// What to go back to.
     before: (String, Filter),
     pub error: Option<String>,
+    /// Set while one that was kept earlier is in the line as it was.
+    recalled: Option<Recalled>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -211,6 +218,9 @@ pub struct App {
     keys: KeyMap,
     /// What was being typed when the last sitting ended.
     draft: Option<Draft>,
+    recall: Recall,
+    /// The person's.
+    zone: chrono_tz::Tz,
     /// Where Jaeger's UI shows traces, without a slash at its end.
     trace_pages: Option<String>,
     /// Set once a cancel was sent, so that the next Ctrl-C goes on even if the monitor does not react.

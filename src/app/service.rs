@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Clock;
 use super::keymap::{Action, Place};
 use super::layout::{Area, Shape};
 use super::page::Page;
@@ -282,11 +283,11 @@ pub fn failure_rows(view: &FailuresView) -> Vec<FailureLine<'_>> {
 
 /// `for an hour`, `since 03:04:10Z`
 #[must_use]
-pub fn failures_span(view: &FailuresView, now: Timestamp) -> String {
+pub fn failures_span(view: &FailuresView, now: Timestamp, clock: Clock) -> String {
     if now.since(view.since) >= Micros::from_secs(59 * 60) {
         "last hour".to_owned()
     } else {
-        format!("since {}", wording::clock_short(view.since))
+        format!("since {}", clock.short(view.since))
     }
 }
 
@@ -436,7 +437,7 @@ pub fn edge_text(edge: &EdgeView) -> String {
 pub fn copied(app: &App, cursor: &ServiceCursor, now: Timestamp) -> Option<String> {
     let view = shown(app, cursor)?;
     let figures = figures(view).into_iter().next().map_or_else(String::new, |text| format!(", {text}"));
-    let mut lines = vec![format!("{}: {}{figures} ({})", view.service, state(view, now), wording::clock(now))];
+    let mut lines = vec![format!("{}: {}{figures} ({})", view.service, state(view, now), app.clock().date(now))];
     lines.extend(headline(view).map(|(_, text)| text));
     if !view.operations.is_empty() {
         lines.push(format!("operations by {}:", cursor.sort.name()));
@@ -456,11 +457,11 @@ pub fn copied(app: &App, cursor: &ServiceCursor, now: Timestamp) -> Option<Strin
         lines.push(format!(
             "{} failures, {}:",
             wording::count(view.failures.failed),
-            failures_span(&view.failures, now)
+            failures_span(&view.failures, now, app.clock())
         ));
     }
     for row in failures {
-        let last = row.last.map_or_else(String::new, |last| format!(", last {}", wording::time_of_day(last)));
+        let last = row.last.map_or_else(String::new, |last| format!(", last {}", app.clock().time(last)));
         lines.push(format!("  {} ({}{last}) {}", row.count, wording::percent(row.share), row.text));
     }
     lines.extend(view.neighbours.iter().map(edge_text));

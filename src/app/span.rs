@@ -133,7 +133,7 @@ fn facts(page: &mut Page, app: &App, waterfall: &Waterfall, number: u32, span: &
     page.add(Tone::Plain, &normal(span), 2);
     let recorded = recorded_start(waterfall, span);
     let exact = wording::thousands(span.duration.0);
-    let mut raw = format!("{}; recorded {}, {exact} us", status(span), wording::exact(recorded));
+    let mut raw = format!("{}; recorded {}, {exact} us", status(span), app.clock().exact(recorded));
     if span.moved_us != 0 {
         let direction = if span.moved_us > 0 { "later" } else { "earlier" };
         let by = Micros(span.moved_us.unsigned_abs());

@@ -75,7 +75,7 @@ impl App {
             Freshness::Stale(last) => Some(format!(
                 "Jaeger has not answered for {}{reason}: what is shown is from {}.",
                 wording::age(now.since(last)),
-                wording::clock_short(last),
+                self.clock().short(last),
             )),
             Freshness::Connecting | Freshness::Fresh | Freshness::Late(_) => None,
         }
@@ -89,7 +89,7 @@ impl App {
         let short = wording::short_title(&title);
         let culprit = worst.incident.culprit().map_or(short, |culprit| &culprit.service);
         let culprit = clean(culprit);
-        let since = wording::time_of_day(worst.incident.onset);
+        let since = self.clock().time(worst.incident.onset);
         let more = if open > 1 { format!(" and {} more", open - 1) } else { String::new() };
         vec![
             format!("{incidents}: {title}, since {since}"),
@@ -149,16 +149,19 @@ impl App {
         const MOST: usize = 5;
         let open: Vec<&IncidentView> = self.alerts.open().collect();
         if open.is_empty() {
-            return format!("{}  {}", wording::clock(now), self.status(now).text());
+            return format!("{}  {}", self.clock().date_in_zone(now), self.status(now).text());
         }
-        let mut lines =
-            vec![format!("{}  {} open", wording::clock(now), wording::plural(open.len() as u64, "incident"))];
+        let mut lines = vec![format!(
+            "{}  {} open",
+            self.clock().date_in_zone(now),
+            wording::plural(open.len() as u64, "incident")
+        )];
         for IncidentView { incident, life, .. } in open.iter().take(MOST) {
-            let since = wording::time_of_day(incident.onset);
+            let since = self.clock().time(incident.onset);
             // Who leaves is reminded of what is only quiet because somebody said so.
             let held = life.calm.as_ref().map_or_else(String::new, |calm| {
                 let word = if calm.acked { "acked" } else { "silenced" };
-                format!(", {word} by {}, {}", clean(&calm.by), acts::until(calm.until, now))
+                format!(", {word} by {}, {}", clean(&calm.by), acts::until(calm.until, now, self.clock()))
             });
             lines.push(format!("  {}  {}, since {since}{held}", incident.severity, clean(&incident.title)));
         }

@@ -1142,6 +1142,116 @@ fn the_next_sitting_starts_where_the_last_one_ended() {
     assert!(told.text.contains("svc:order*; esc clears it"), "what hides alerts is said: {}", told.text);
 }
 
+/// Friday 20 November 2026, 03:12:44 UTC.
+const FRIDAY: Timestamp = Timestamp::from_secs(1_795_144_364);
+
+#[test]
+fn the_clock_is_switched_everywhere_and_remembered_and_texts_for_others_stay_utc() {
+    let mut bench = Bench::with(three());
+    bench.tell(UpdateBody::Incidents(two_incidents()));
+    bench.app = std::mem::take(&mut bench.app).with_zone(chrono_tz::Europe::Berlin, TimeShown::Utc);
+    let copied = |bench: &mut Bench| match bench.keys("y").as_slice() {
+        [Effect::Copy(clip)] => clip.text().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let utc = (bench.app.summary(bench.now), copied(&mut bench));
+    assert!(utc.0.starts_with("Mon 12 Jan 13:46Z") && utc.1.contains("13:4"), "{utc:?}");
+    bench.keys("U");
+    assert_eq!(said(&bench), "Times are those of Europe/Berlin, now CET; U shows UTC.");
+    let local = bench.app.summary(bench.now);
+    assert!(local.starts_with("Mon 12 Jan 14:46 CET") && !local.contains("Z,") && !local.ends_with('Z'), "{local}");
+    assert_eq!(copied(&mut bench), utc.1, "who reads it may be elsewhere");
+    assert_eq!(bench.app.clock(), Clock::new(chrono_tz::Europe::Berlin));
+    let kept: Kept = serde_json::from_str(&serde_json::to_string(&bench.app.kept()).unwrap()).unwrap();
+    let mut next = Bench::new();
+    next.app = std::mem::take(&mut next.app).with_zone(chrono_tz::Europe::Berlin, TimeShown::Utc);
+    next.app.restore(kept, NOW);
+    assert_eq!(next.app.view.time, TimeShown::Local);
+    next.app.restore(Kept::default(), NOW);
+    assert_eq!(next.app.view.time, TimeShown::Local, "an older file says nothing of it");
+    bench.keys("U");
+    assert_eq!(bench.app.summary(bench.now), utc.0);
+}
+
+#[test]
+fn where_no_zone_is_known_the_key_says_so_and_times_stay() {
+    let mut bench = Bench::with(three());
+    bench.keys("U");
+    assert_eq!(bench.app.clock(), Clock::UTC);
+    assert!(said(&bench).contains("write zone ="), "{}", said(&bench));
+}
+
+#[test]
+fn a_typed_time_is_meant_as_the_clock_shows_it() {
+    for (zone, now, typed, end) in [
+        (chrono_tz::Europe::Berlin, FRIDAY, "07:30", "Ends Fri 20 Nov 07:30."),
+        (chrono_tz::America::New_York, FRIDAY, "07:30", "Ends Fri 20 Nov 07:30."),
+        // Sunday 25 October 2026, 01:50 in Berlin: 02:30 comes twice, the first is meant and told.
+        (chrono_tz::Europe::Berlin, Timestamp::from_secs(1_792_885_800), "02:30", "Ends Sun 25 Oct 02:30+2."),
+        // Sunday 29 March 2026, 01:50 in Berlin: 02:30 is skipped.
+        (chrono_tz::Europe::Berlin, Timestamp::from_secs(1_774_745_400), "02:30", "Ends Sun 29 Mar 03:30."),
+    ] {
+        let mut bench = Bench::with(Vec::new());
+        bench.now = now;
+        bench.app = std::mem::take(&mut bench.app).with_zone(zone, TimeShown::Local);
+        bench.tell(UpdateBody::Incidents(two_incidents()));
+        bench.keys("x");
+        bench.press(Key::ctrl('u'));
+        bench.keys(typed);
+        let form = bench.app.view.act_form.as_ref().unwrap();
+        let lines = acts::form_lines(&bench.app, form, 100, now);
+        let text: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        assert!(text.iter().any(|line| line.trim() == end), "{text:?}");
+        let zone = bench.app.clock().zone_at(now);
+        assert!(text.iter().any(|line| line.contains(&format!("07:30 ({zone})"))), "{text:?}");
+        let effects = bench.code(KeyCode::Enter);
+        let Some(Effect::Send(CommandKind::Act(ActCommand::Acknowledge { until: Until::At(at), .. }))) =
+            effects.first()
+        else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(format!("Ends {}.", bench.app.clock().date(*at)), end);
+    }
+}
+
+#[test]
+fn filters_that_were_kept_are_called_back_and_what_was_typed_is_not_lost() {
+    let mut bench = Bench::with(three());
+    for n in (0..25).chain([20]) {
+        bench.keys("/");
+        bench.press(Key::ctrl('u'));
+        bench.keys(&format!("svc:s{n}"));
+        bench.code(KeyCode::Enter);
+    }
+    let mut next = Bench::with(three());
+    next.app.restore(bench.app.kept(), NOW);
+    let line = |bench: &Bench| bench.app.view.typing.as_ref().unwrap().line.text().to_owned();
+    next.keys("/");
+    assert_eq!(line(&next), "svc:s20", "the filter that is set");
+    next.code(KeyCode::Up);
+    assert_eq!(line(&next), "svc:s24", "not the same once more");
+    assert_eq!(next.app.view.filter_text, "svc:s24", "it applies at once");
+    (0..30).for_each(|_| _ = next.code(KeyCode::Up));
+    assert_eq!(line(&next), "svc:s5", "the oldest of the twenty");
+    let drawn = next.app.revision();
+    next.code(KeyCode::Up);
+    assert_eq!(next.app.revision(), drawn, "there is no older one");
+    next.press(Key::ctrl('u'));
+    next.keys("rate ");
+    next.code(KeyCode::Up);
+    next.code(KeyCode::Up);
+    next.code(KeyCode::Down);
+    assert_eq!(line(&next), "svc:s20");
+    next.code(KeyCode::Down);
+    assert_eq!(line(&next), "rate ", "every character of it");
+    let drawn = next.app.revision();
+    next.code(KeyCode::Down);
+    assert_eq!(next.app.revision(), drawn);
+    next.code(KeyCode::Esc);
+    assert_eq!(next.app.kept().filters, bench.app.kept().filters, "what was not kept with enter is not called back");
+    assert_eq!(next.app.kept().filters.len(), 20);
+}
+
 #[test]
 fn what_was_being_typed_when_the_terminal_went_away_is_there_when_it_is_opened_again() {
     let mut bench = Bench::with(three());

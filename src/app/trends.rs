@@ -1,5 +1,6 @@
 //! One operation over time: as a heatmap, percentiles, errors, rate, against the weeks before, and by hour of the day.
 
+use super::Clock;
 use super::keymap::{Action, Place};
 use super::layout::{Shape, TraceLayout};
 use super::{App, Effect, Page, TraceCursor, compare, list, span, wording};
@@ -204,10 +205,10 @@ pub fn is_within(windows: &[TimeWindow], stretch: TimeWindow) -> bool {
 
 /// Where the numbers come from.
 #[must_use]
-pub fn source(view: &TrendsView) -> String {
+pub fn source(view: &TrendsView, clock: Clock) -> String {
     let of = |source| view.columns.iter().any(|column| column.source == source);
     let from = view.minutes_from.filter(|from| *from > view.window.from).map(|from| {
-        if view.window.length() > Micros::from_secs(86_400) { wording::clock(from) } else { wording::clock_short(from) }
+        if view.window.length() > Micros::from_secs(86_400) { clock.date(from) } else { clock.short(from) }
     });
     match (of(TrendSource::Minutes), of(TrendSource::Hours), from) {
         _ if !view.stored => "reading the store".to_owned(),
@@ -225,13 +226,13 @@ fn three(values: [Micros; 3]) -> String {
 
 /// The stretch as a person reads it: `03:08-03:12Z`, with the day where the plot is longer than one.
 #[must_use]
-pub fn when(view: &TrendsView, stretch: TimeWindow) -> String {
+pub fn when(view: &TrendsView, stretch: TimeWindow, clock: Clock) -> String {
     let from = if view.window.length() > Micros::from_secs(86_400) {
-        wording::clock(stretch.from)
+        clock.date(stretch.from)
     } else {
-        wording::clock_short(stretch.from)
+        clock.short(stretch.from)
     };
-    format!("{}-{}", from.trim_end_matches('Z'), wording::clock_short(stretch.to))
+    clock.stretch(&from, &clock.short(stretch.to))
 }
 
 fn numbers(column: &TrendColumn) -> String {
@@ -287,7 +288,7 @@ fn groups(column: &TrendColumn) -> Option<String> {
     Some(format!("two groups: {}", told.join(", ")))
 }
 
-fn alerts(view: &TrendsView, stretch: TimeWindow) -> Option<String> {
+fn alerts(view: &TrendsView, stretch: TimeWindow, clock: Clock) -> Option<String> {
     let lasts =
         |alert: &&TrendAlert| alert.onset < stretch.to && alert.closed.is_none_or(|closed| closed >= stretch.from);
     let mut there: Vec<&TrendAlert> = view.alerts.iter().filter(lasts).collect();
@@ -298,8 +299,8 @@ fn alerts(view: &TrendsView, stretch: TimeWindow) -> Option<String> {
         .take(2)
         .map(|alert| {
             let of = if alert.own { "" } else { " of its service" };
-            let end = alert.closed.map_or_else(String::new, |closed| format!(" to {}", wording::clock_short(closed)));
-            format!("{} {}{of} since {}{end}", alert.severity, alert.kind, wording::clock_short(alert.onset))
+            let end = alert.closed.map_or_else(String::new, |closed| format!(" to {}", clock.short(closed)));
+            format!("{} {}{of} since {}{end}", alert.severity, alert.kind, clock.short(alert.onset))
         })
         .collect();
     let more = if more > 0 { format!(", {more} more") } else { String::new() };
@@ -352,7 +353,7 @@ pub fn lines(app: &App, cursor: &TrendsCursor) -> Vec<String> {
     lines.extend(groups(column));
     let chosen = cursor.slow(view).map_or(0, |(at, _)| at);
     lines.extend(slow(column, chosen));
-    lines.extend(alerts(view, stretch));
+    lines.extend(alerts(view, stretch, app.clock()));
     if cursor.plot != TrendPlot::Weeks {
         lines.extend(before);
     }
@@ -405,7 +406,7 @@ pub fn copied(app: &App, cursor: &TrendsCursor) -> Option<String> {
     let mut lines: Vec<String> = told.into_iter().map(|line| line.replace('▸', "").replace("  ", " ")).collect();
     let stretch = cursor.stretch(view);
     if cursor.plot != TrendPlot::Days {
-        lines.insert(0, format!("{}: {}", wording::clock(stretch.from), when(view, stretch)));
+        lines.insert(0, format!("{}: {}", app.clock().date(stretch.from), when(view, stretch, app.clock())));
         let trace = cursor.slow(view).map(|(_, anomaly)| format!("trace: {}", anomaly.id.trace));
         lines.extend(trace);
     }

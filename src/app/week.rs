@@ -446,7 +446,7 @@ pub fn fact_lines(app: &App, view: &WeekView, width: usize) -> Vec<TextLine> {
     }
     if let Some(level) = accepted(app, &view.key) {
         let LevelView { level, .. } = level;
-        let since = wording::clock(level.since);
+        let since = app.clock().date(level.since);
         text.add(Tone::Plain, &format!("LEVEL  new since {since}, accepted by {}; ! undoes it", level.by), 7);
     }
     if let Some(shape) = shape(view) {

@@ -1,5 +1,6 @@
 //! Why it is an alert, why not a worse or a milder one, and why there is none: the arithmetic of the alert test in words.
 
+use super::Clock;
 use super::analysis::{Page as Composed, TextLine, Tone};
 use super::{App, Page, wording};
 use crate::domain::{Alert, Anomaly, KindTested, Micros, Obstacle, Severity, Subject, Tested, Timestamp, odds};
@@ -53,7 +54,7 @@ pub fn room((width, height): (u16, u16)) -> (usize, usize) {
 #[must_use]
 pub fn remark(app: &App, cursor: &WhyCursor) -> String {
     shown(app, cursor)
-        .map_or_else(String::new, |view| format!("windows end {}, [ ] one minute", wording::time_of_day(view.at)))
+        .map_or_else(String::new, |view| format!("windows end {}, [ ] one minute", app.clock().time_in_zone(view.at)))
 }
 
 #[must_use]
@@ -61,7 +62,7 @@ pub fn lines(app: &App, cursor: &WhyCursor, width: usize) -> Vec<TextLine> {
     let mut page = Composed::new(width);
     let view = shown(app, cursor);
     if let Some(alert) = &cursor.alert {
-        verdict(&mut page, alert, view);
+        verdict(&mut page, alert, view, app.clock());
     } else if let Some(anomaly) = &cursor.anomaly {
         page.add(Tone::Heading, &format!("{}.", wording::verdict(anomaly)), 3);
         let record = "It is a record of one slow span, to look into. Spans like it come on good days too: what wakes a \
@@ -87,7 +88,7 @@ pub fn lines(app: &App, cursor: &WhyCursor, width: usize) -> Vec<TextLine> {
     page.lines
 }
 
-fn verdict(page: &mut Composed, alert: &Alert, view: Option<&WhyView>) {
+fn verdict(page: &mut Composed, alert: &Alert, view: Option<&WhyView>, clock: Clock) {
     let numbers = &alert.worst;
     let because = format!(
         "{} because {} in {}, {} expected, chance 1 in {}.",
@@ -102,11 +103,11 @@ fn verdict(page: &mut Composed, alert: &Alert, view: Option<&WhyView>) {
         "{}, {}, since {}, raised {}",
         alert.subject,
         alert.kind,
-        wording::time_of_day(alert.onset),
-        wording::time_of_day(alert.raised)
+        clock.time(alert.onset),
+        clock.time(alert.raised)
     );
     if let Some(closed) = alert.closed {
-        about.push_str(&format!(", closed {}", wording::time_of_day(closed)));
+        about.push_str(&format!(", closed {}", clock.time(closed)));
         if alert.accepted().is_some() {
             about.push_str(", accepted as the new normal");
         }

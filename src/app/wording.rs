@@ -38,30 +38,6 @@ fn utc(at: Timestamp) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.secs(), 0)
 }
 
-/// `Fri 20 Nov 03:12Z`
-#[must_use]
-pub fn clock(at: Timestamp) -> String {
-    utc(at).map_or_else(String::new, |at| at.format("%a %-d %b %H:%MZ").to_string())
-}
-
-/// `03:12Z`, for narrow screens.
-#[must_use]
-pub fn clock_short(at: Timestamp) -> String {
-    utc(at).map_or_else(String::new, |at| at.format("%H:%MZ").to_string())
-}
-
-/// `03:04:10Z`
-#[must_use]
-pub fn time_of_day(at: Timestamp) -> String {
-    utc(at).map_or_else(String::new, |at| at.format("%H:%M:%SZ").to_string())
-}
-
-/// To the microsecond, for looking it up elsewhere: `2026-11-20 03:09:10.123456Z`
-#[must_use]
-pub fn exact(at: Timestamp) -> String {
-    DateTime::from_timestamp_micros(at.0).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M:%S%.6fZ").to_string())
-}
-
 /// Every digit, in groups of three: `2,080,000`.
 #[must_use]
 pub fn thousands(n: u64) -> String {
@@ -297,6 +273,5 @@ mod tests {
         assert_eq!(times(f64::INFINITY), "-");
         assert_eq!(times(123_456.0), ">999");
         assert_eq!(count(u64::MAX).len(), "18446744073.7G".len());
-        assert_eq!(clock(Timestamp(i64::MAX)), clock(Timestamp(i64::MAX)), "no panic far in the future");
     }
 }

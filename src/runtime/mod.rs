@@ -14,6 +14,7 @@ mod screen;
 mod session;
 mod signals;
 mod tty;
+mod zone;
 
 pub use clipboard::Clipboard;
 pub use clock::now;
@@ -25,6 +26,7 @@ pub use screen::{Screen, TtyScreen};
 pub use session::{Ending, MonitorEnd, Wanted, Wires, full_screen};
 pub use signals::{Signal, Signals};
 pub use tty::{NoTerminal, Tty, remember_panics_while_drawing};
+pub use zone::choose_zone;
 
 /// Why the terminal could not be used any longer.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,10 @@ use crossterm::event::EventStream;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::{Clipboard, Exit, Keeper, RuntimeError, Screen, Signals, TtyScreen, choose_look, now, read_kept, run, tty};
+use super::{
+    Clipboard, Exit, Keeper, RuntimeError, Screen, Signals, TtyScreen, choose_look, choose_zone, now, read_kept, run,
+    tty,
+};
 use crate::app::{App, KeyMap, Msg};
 use crate::messages::{Command, CommandId, CommandKind, Update};
 use crate::ui;
@@ -98,7 +101,8 @@ pub async fn full_screen<E: From<RuntimeError>>(
     let mut app = App::new(screen.size())
         .with_severity_filter(wanted.settings.least_severity())
         .with_keys(wanted.keys)
-        .with_trace_pages(wanted.trace_pages);
+        .with_trace_pages(wanted.trace_pages)
+        .with_zone(choose_zone(wanted.settings, &env), wanted.settings.time);
     match wanted.remembered.as_deref().map(read_kept) {
         Some(Ok(Some(kept))) => app.restore(kept, now()),
         Some(Err(told)) => _ = app.update(Msg::Told(told), now()),

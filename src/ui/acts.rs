@@ -4,6 +4,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use super::{analysis, footer};
+use crate::app::Clock;
 use crate::app::acts::{self, ActRow, ActsLayout, ActsPage};
 use crate::app::keymap::Action;
 use crate::app::layout::Area;
@@ -100,12 +101,12 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ActsCursor, screen: Area, now
         match row {
             ActRow::Held(id) => {
                 if let Some(view) = app.held(*id) {
-                    held(pen, view, &columns, line, shown);
+                    held(pen, view, &columns, line, (shown, app.clock()));
                 }
             }
             ActRow::Maintenance(place) => {
                 if let Some(view) = app.maintenance(*place) {
-                    maintenance(pen, view, &columns, line, shown);
+                    maintenance(pen, view, &columns, line, (shown, app.clock()));
                 }
             }
             ActRow::Noise(subject, kind) => {
@@ -169,10 +170,10 @@ fn name(pen: &mut Pen<'_>, text: &str, line: Area, end: u16, style: Style) {
     pen.put(line.x + LEFT, line.y, end.saturating_sub(line.x + LEFT), text, style);
 }
 
-fn held(pen: &mut Pen<'_>, view: &HeldView, columns: &Columns, line: Area, now: Timestamp) {
+fn held(pen: &mut Pen<'_>, view: &HeldView, columns: &Columns, line: Area, (now, clock): (Timestamp, Clock)) {
     let in_force = view.is_in_force();
     let style = if in_force { Style::new() } else { pen.theme.quiet() };
-    let (end, covers) = (acts::held_end(view, now), view.covers.to_string());
+    let (end, covers) = (acts::held_end(view, now, clock), view.covers.to_string());
     let met = wording::count(view.act.deed.hold().map_or(0, |hold| hold.met));
     let forgotten = in_force && matches!(view.act.deed, Deed::Acknowledged(_)) && acts::is_forgotten(&view.act, now);
     let age = wording::age(now.since(view.act.at));
@@ -189,11 +190,17 @@ fn held(pen: &mut Pen<'_>, view: &HeldView, columns: &Columns, line: Area, now: 
     name(pen, &acts::held_title(view), line, begin, style);
 }
 
-fn maintenance(pen: &mut Pen<'_>, view: &MaintenanceView, columns: &Columns, line: Area, now: Timestamp) {
+fn maintenance(
+    pen: &mut Pen<'_>,
+    view: &MaintenanceView,
+    columns: &Columns,
+    line: Area,
+    (now, clock): (Timestamp, Clock),
+) {
     let style = if view.next.is_some() { Style::new() } else { pen.theme.quiet() };
     let title = format!("maintenance {}", view.name);
     let all = columns.end + columns.now + columns.met + columns.by + AGE;
-    let when = acts::maintenance_when(view, now);
+    let when = acts::maintenance_when(view, now, clock);
     let room = pen.width(&when).clamp(all, (line.width / 2).max(all));
     let begin = right(pen, &[(room, when.as_str())], line, style);
     name(pen, &title, line, begin, style);
@@ -232,7 +239,7 @@ fn ending(pen: &mut Pen<'_>, app: &App, view: &HeldView, screen: Area, now: Time
     let (width, height) = why::room((screen.width, screen.height));
     let body = screen.below(2).top(u16::try_from(height).unwrap_or(u16::MAX));
     let body = Area { x: body.x + 1, width: screen.width.saturating_sub(2), ..body };
-    analysis::text(pen, &acts::ending_lines(view, width, app.shown_at(now)), body);
+    analysis::text(pen, &acts::ending_lines(view, width, app.shown_at(now), app.clock()), body);
     footer::below(pen, app, screen, now);
 }
 

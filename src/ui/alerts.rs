@@ -4,6 +4,7 @@ use ratatui::style::Style;
 
 use super::glyphs;
 use super::pen::Pen;
+use crate::app::Clock;
 use crate::app::layout::{Area, Layout, Pane, PaneArea};
 use crate::app::{App, Entry, Row, acts, level, wording};
 use crate::domain::{Alert, Anomaly, Severity, Timestamp};
@@ -70,7 +71,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
                 let alert = &view.alerts[alert];
                 let held = acts::held_word(view, alert);
                 let base = style(!alert.is_open() || held.is_some());
-                self::alert(pen, alert, held, line, base, now);
+                self::alert(pen, alert, held, line, base, (now, app.clock()));
             }
             Row::Arithmetic(n, alert) => arithmetic(pen, &incidents[n].alerts[alert], line),
             Row::Calm => calm(pen, app, line, now),
@@ -83,7 +84,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, area: PaneArea, now: 
             Row::Anomaly(n, anomaly) => {
                 let entry = &app.alerts.records()[n];
                 let base = style(entry.ended);
-                self::anomaly(pen, &entry.view.anomalies[anomaly], line, base, now);
+                self::anomaly(pen, &entry.view.anomalies[anomaly], line, base, (now, app.clock()));
             }
         }
     }
@@ -187,21 +188,28 @@ fn incident(pen: &mut Pen<'_>, app: &App, view: &IncidentView, line: Area, base:
     let room = line.width.saturating_sub(LEFT + since + AGE + 1);
     let short = wording::short_title(&incident.title);
     let remarks: Vec<String> =
-        level::remark(app, view).map(str::to_owned).into_iter().chain(acts::remark(view, now)).collect();
+        level::remark(app, view).map(str::to_owned).into_iter().chain(acts::remark(view, now, app.clock())).collect();
     let remarked = (!remarks.is_empty()).then(|| format!("{short}, {}", remarks.join(", ")));
     let title = remarked.as_deref().unwrap_or(&incident.title);
     let title = if pen.width(title) <= room { title } else { short };
     pen.put_start(line.x + LEFT, line.y, room, title, base);
-    pen.put_right(right.saturating_sub(AGE + since), line.y, since, &wording::time_of_day(incident.onset), base);
+    pen.put_right(right.saturating_sub(AGE + since), line.y, since, &app.clock().time(incident.onset), base);
     let age = if incident.is_open() { wording::age(now.since(incident.onset)) } else { "over".to_owned() };
     pen.put_right(right.saturating_sub(AGE), line.y, AGE, &age, base);
 }
 
 /// `S1 03:12:40Z order-matcher:order.match, self time`: one rung of the ladder of onsets.
-fn alert(pen: &mut Pen<'_>, alert: &Alert, held: Option<&str>, line: Area, base: Style, now: Timestamp) {
+fn alert(
+    pen: &mut Pen<'_>,
+    alert: &Alert,
+    held: Option<&str>,
+    line: Area,
+    base: Style,
+    (now, clock): (Timestamp, Clock),
+) {
     pen.put(line.x + 5, line.y, 2, &alert.severity.to_string(), pen.theme.severity(alert.severity).patch(base));
     let right = line.x + line.width;
-    let x = pen.put(line.x + 8, line.y, SINCE, &wording::time_of_day(alert.onset), base) + 1;
+    let x = pen.put(line.x + 8, line.y, SINCE, &clock.time(alert.onset), base) + 1;
     let held = held.map_or_else(String::new, |word| format!(", {word}"));
     let kind = format!(", {}{held}", alert.kind);
     let kind = if line.width >= 50 { kind } else { held };
@@ -249,14 +257,14 @@ fn record(pen: &mut Pen<'_>, app: &App, entry: &Entry, columns: &Columns, line: 
     pen.put_right(x, line.y, AGE, &age, base);
 }
 
-fn anomaly(pen: &mut Pen<'_>, anomaly: &Anomaly, line: Area, base: Style, now: Timestamp) {
+fn anomaly(pen: &mut Pen<'_>, anomaly: &Anomaly, line: Area, base: Style, (now, clock): (Timestamp, Clock)) {
     let style = pen.theme.severity(anomaly.severity).patch(base);
     pen.put(line.x + 5, line.y, 2, &anomaly.severity.to_string(), style);
     let right = line.x + line.width;
     let x = line.x + 8;
     pen.put_right(x, line.y, 6.min(right.saturating_sub(x)), &anomaly.duration.to_string(), base);
     pen.put_right(x + 6, line.y, 7.min(right.saturating_sub(x + 6)), &wording::sigma(anomaly.z), base);
-    let at = format!("{}  trace {}", wording::time_of_day(anomaly.start), anomaly.id.trace.short());
+    let at = format!("{}  trace {}", clock.time(anomaly.start), anomaly.id.trace.short());
     pen.put_start(x + 15, line.y, right.saturating_sub(x + 15 + AGE), &at, base);
     let age = wording::age(now.since(anomaly.start));
     pen.put_right(right.saturating_sub(AGE), line.y, AGE, &age, base);

@@ -5,6 +5,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use super::{charts, glyphs};
+use crate::app::Clock;
 use crate::app::keymap::Action;
 use crate::app::layout::{Area, Pane, PaneArea};
 use crate::app::{App, wording, wrap};
@@ -346,7 +347,7 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
                 PanelLine::plain(moved),
             ];
             lines.extend(largest.iter().take(6).map(changed_cell));
-            lines.extend(rejudged(alerts));
+            lines.extend(rejudged(alerts, app.clock()));
             let key = |action| app.keys().key_of(action);
             lines.push(PanelLine::plain(match how {
                 RecalculationKind::Applied => format!("{} takes it back", key(Action::Undo)),
@@ -364,7 +365,7 @@ fn recalculation(app: &App) -> Vec<PanelLine> {
 }
 
 /// What it means for the alerts of the last seven days.
-fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
+fn rejudged(alerts: &RejudgedAlerts, clock: Clock) -> Vec<PanelLine> {
     let RejudgedAlerts { stand, vanish, unclear, vanished, appear, appeared } = alerts;
     let all = stand + vanish + unclear;
     if all + appear == 0 {
@@ -374,7 +375,7 @@ fn rejudged(alerts: &RejudgedAlerts) -> Vec<PanelLine> {
     let text = format!("{alerts} of 7 days: {stand} stand, {vanish} would vanish, {unclear} unclear");
     let named = |at: Timestamp, severity: Severity, kind: AlertKind, subject: &Subject| PanelLine {
         heading: false,
-        text: format!("  {} {severity}  {kind}  ", wording::clock(at)),
+        text: format!("  {} {severity}  {kind}  ", clock.date(at)),
         name: subject.to_string(),
     };
     let mut lines = vec![PanelLine::plain(text)];

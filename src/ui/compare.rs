@@ -59,7 +59,7 @@ pub fn draw(
     let view = compare::shown(app);
     if let Some(view) = view {
         let room = layout.trust.width.saturating_sub(2);
-        let told = compare::against(view);
+        let told = compare::against(view, app.clock());
         let fitting = told.iter().find(|text| pen.width(text) <= room);
         let text = fitting.or(told.last()).map_or("", String::as_str);
         pen.put_start(layout.trust.x + 1, layout.trust.y, room, text, Style::new());

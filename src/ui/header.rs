@@ -23,7 +23,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, layout: &Layout, now: Timestamp) {
 fn sources(pen: &mut Pen<'_>, app: &App, line: Area, now: Timestamp) {
     let wide = line.width >= 110;
     let plain = ratatui::style::Style::new();
-    let clock = if wide { wording::clock(now) } else { wording::clock_short(now) };
+    let clock = if wide { app.clock().date_in_zone(now) } else { app.clock().short_in_zone(now) };
     let rate = app.topics.monitor.get().map(|monitor| format!("{} traces/s", wording::rate(monitor.traces_per_s)));
     let right = match rate {
         Some(rate) if wide => format!("{rate}   {clock}"),

@@ -4,9 +4,10 @@ use ratatui::style::Style;
 
 use super::pen::{Pen, lifted};
 use super::{analysis, footer, glyphs};
+use crate::app::Clock;
 use crate::app::incident::{self, IncidentLayout, Line, Part, Rung};
 use crate::app::layout::{Area, Shape};
-use crate::app::{App, IncidentCursor, wording};
+use crate::app::{App, IncidentCursor};
 use crate::domain::Timestamp;
 
 /// Columns of the time and the severity of a rung.
@@ -105,19 +106,19 @@ fn column(
         let line_area = area.line(row as u16);
         match line {
             Line::Text(text) => analysis::text(pen, std::slice::from_ref(text), line_area),
-            Line::Rung(of) => rung(pen, of, line_area, cursor.selected == Some(of.alert), focused),
+            Line::Rung(of) => rung(pen, of, app.clock(), line_area, cursor.selected == Some(of.alert), focused),
         }
     }
     more
 }
 
 /// `03:04:10Z S1 order-matcher order.match, self time   ├──────────`
-fn rung(pen: &mut Pen<'_>, rung: &Rung, line: Area, selected: bool, focused: bool) {
+fn rung(pen: &mut Pen<'_>, rung: &Rung, clock: Clock, line: Area, selected: bool, focused: bool) {
     // The mark of the cursor stands in the margin.
     super::cursor(pen, Area { x: line.x.saturating_sub(1), width: line.width + 1, ..line }, selected, focused);
     let style = if rung.open { Style::new() } else { pen.theme.quiet() };
     let end = line.x + line.width;
-    pen.put(line.x, line.y, TIME, &wording::time_of_day(rung.onset), style);
+    pen.put(line.x, line.y, TIME, &clock.time(rung.onset), style);
     let severity = if rung.open { pen.theme.severity(rung.severity) } else { style };
     pen.put(line.x + TIME, line.y, 2, &rung.severity.to_string(), severity);
     let x = line.x + TIME + SEVERITY;

@@ -15,7 +15,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &LevelCursor, screen: Area, no
         pen.put_right(end + 2, screen.y, left, &remark, pen.theme.quiet());
     }
     let (width, height) = why::room((screen.width, screen.height));
-    let lines = level::lines(cursor, width);
+    let lines = level::lines(cursor, width, app.clock());
     let last = lines.len().saturating_sub(height);
     let more = if last > 0 { "↑↓ more" } else { "" };
     pen.rule(screen.line(1), "", pen.theme.quiet(), more, pen.theme.quiet());

@@ -4,6 +4,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use super::{baseline, footer, glyphs};
+use crate::app::Clock;
 use crate::app::layout::{Area, Shape};
 use crate::app::service::{self, ListArea, Part, ServiceCursor, ServiceLayout};
 use crate::app::{App, Mood, wording};
@@ -36,7 +37,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &ServiceCursor, screen: Area, 
     };
     let stale = app.is_stale(now);
     for part in Part::ALL.into_iter().filter(|part| layout.is_whole() || *part == cursor.part) {
-        list(pen, view, &layout, part, cursor, now);
+        list(pen, view, &layout, part, cursor, (now, app.clock()));
         if stale {
             pen.tint(layout.list(part).rows, pen.theme.quiet());
         }
@@ -122,7 +123,7 @@ fn list(
     layout: &ServiceLayout,
     part: Part,
     cursor: &ServiceCursor,
-    now: Timestamp,
+    (now, clock): (Timestamp, Clock),
 ) {
     let area = layout.list(part);
     let focused = part == cursor.part;
@@ -134,7 +135,7 @@ fn list(
             "{} of {}, {}",
             wording::count(view.failures.failed),
             wording::plural(view.failures.spans, "span"),
-            service::failures_span(&view.failures, now)
+            service::failures_span(&view.failures, now, clock)
         ),
         Part::Slow => format!("{count} kept, worst first"),
         Part::Neighbours => format!("{count}, last 5 min"),
@@ -204,7 +205,7 @@ fn list(
             slow_heads(pen, area.heads);
             for (number, anomaly) in view.kept.iter().enumerate().skip(top).take(page) {
                 super::cursor(pen, lines(number), Some(number) == at, focused);
-                slow_row(pen, anomaly, lines(number));
+                slow_row(pen, anomaly, clock, lines(number));
             }
         }
     }
@@ -353,18 +354,15 @@ fn slow_name(line: Area) -> u16 {
     line.width.saturating_sub(LEFT + TOOK + ABOVE + BEGAN).min(60)
 }
 
-fn slow_row(pen: &mut Pen<'_>, anomaly: &Anomaly, line: Area) {
+fn slow_row(pen: &mut Pen<'_>, anomaly: &Anomaly, clock: Clock, line: Area) {
     severity_mark(pen, Some(anomaly.severity), line);
     let name = slow_name(line);
     let failed = if anomaly.error { "! " } else { "" };
     let text = format!("{failed}{}", anomaly.key.operation);
     pen.put(line.x + LEFT, line.y, name.saturating_sub(1), &text, Style::new());
     let mut x = line.x + LEFT + name;
-    let cells = [
-        (anomaly.duration.to_string(), TOOK),
-        (wording::sigma(anomaly.z), ABOVE),
-        (wording::clock_short(anomaly.start), BEGAN),
-    ];
+    let cells =
+        [(anomaly.duration.to_string(), TOOK), (wording::sigma(anomaly.z), ABOVE), (clock.short(anomaly.start), BEGAN)];
     for (text, width) in cells {
         pen.put_right(x, line.y, width, &text, Style::new());
         x += width;

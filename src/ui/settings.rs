@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::TimeShown;
 use crate::domain::{Broken, Severity};
+
+const LOCAL: &str = "local";
 
 /// Decided from the terminal, or by the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -38,11 +41,23 @@ pub struct Settings {
     pub ascii: Choice,
     /// Alerts of this severity and worse are shown at the start: 1 to 5, 0 for all. Keys 0 to 5 change it.
     pub severity_filter: u8,
+    /// Times are shown in UTC (`utc`) or in the zone below (`local`) at the start. Key U changes it.
+    pub time: TimeShown,
+    /// Your zone: `local` takes that of `TZ` or of the machine; else a name such as Europe/Berlin. What is normal at
+    /// which hour is learnt in another one, `baseline.zone`.
+    pub zone: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { color: Choice::Auto, theme: ThemeName::Terminal, ascii: Choice::Auto, severity_filter: 3 }
+        Self {
+            color: Choice::Auto,
+            theme: ThemeName::Terminal,
+            ascii: Choice::Auto,
+            severity_filter: 3,
+            time: TimeShown::Utc,
+            zone: LOCAL.to_owned(),
+        }
     }
 }
 
@@ -50,7 +65,19 @@ impl Settings {
     /// The rules that do not hold; empty when all do.
     #[must_use]
     pub fn broken(&self) -> Vec<Broken> {
-        Broken::unless_within("severity_filter", self.severity_filter, (0, 5), "", 3).into_iter().collect()
+        let severity = Broken::unless_within("severity_filter", self.severity_filter, (0, 5), "", 3);
+        let known = self.zone_is_local() || self.zone.parse::<chrono_tz::Tz>().is_ok();
+        let zone = (!known).then(|| {
+            let allowed = "local, UTC or the name of a time zone such as Europe/Berlin";
+            Broken::new("zone", &self.zone, allowed, "write zone = \"local\"")
+        });
+        severity.into_iter().chain(zone).collect()
+    }
+
+    /// Whether `TZ` or the machine decides.
+    #[must_use]
+    pub fn zone_is_local(&self) -> bool {
+        self.zone == LOCAL
     }
 
     /// The mildest severity shown at the start; `None` for all.

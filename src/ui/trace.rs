@@ -126,7 +126,7 @@ fn title(pen: &mut Pen<'_>, app: &App, cursor: &TraceCursor, line: Area) {
     let mut x = pen.put_start(line.x + 1, line.y, line.width.saturating_sub(2), "Trace ", pen.theme.heading());
     x = pen.put_start(x, line.y, right.saturating_sub(x), &id, pen.theme.heading()) + 2;
     let Some(waterfall) = app.trace.waterfall(cursor.trace) else { return };
-    let when = wording::time_of_day(waterfall.start);
+    let when = app.clock().time_in_zone(waterfall.start);
     let rank = waterfall.spans.first().map_or_else(String::new, rank);
     let narrow = waterfall.duration.to_string();
     let spans = wording::plural(waterfall.spans.len() as u64, "span");

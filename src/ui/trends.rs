@@ -4,6 +4,7 @@ use ratatui::style::Style;
 
 use super::pen::Pen;
 use super::{charts, glyphs};
+use crate::app::Clock;
 use crate::app::layout::{Area, Shape};
 use crate::app::trends::{self, LABELS, TrendPlot, TrendsCursor};
 use crate::app::{App, wording};
@@ -51,7 +52,7 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, screen: Area, n
     if Shape::of((screen.width, screen.height)) == Shape::Narrow {
         return narrow(pen, app, cursor, view, screen, stale);
     }
-    head(pen, cursor, view, screen, stale);
+    head(pen, cursor, app.clock(), view, screen, stale);
     let parts = Parts::of(screen);
     let Some(view) = view else {
         return super::note(pen, parts.plot, "Loading what is known of this operation.");
@@ -70,13 +71,13 @@ pub fn draw(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, screen: Area, n
         TrendPlot::Weeks => weeks(pen, view, &cells, parts.plot),
     }
     if cursor.plot != TrendPlot::Days {
-        axis(pen, view, cursor, &cells, &parts);
+        axis(pen, view, cursor, &cells, &parts, app.clock());
         tracks(pen, view, &cells, parts.tracks);
     }
     let title = if cursor.plot == TrendPlot::Days {
         format!("The last {} days", view.days.len())
     } else {
-        format!("At the cursor: {}", trends::when(view, cursor.stretch(view)))
+        format!("At the cursor: {}", trends::when(view, cursor.stretch(view), app.clock()))
     };
     pen.rule(parts.rule, &title, pen.theme.heading(), legend(cursor.plot), pen.theme.quiet());
     text(pen, app, cursor, parts.text);
@@ -90,7 +91,7 @@ fn nothing(view: &TrendsView) -> &'static str {
     }
 }
 
-fn head(pen: &mut Pen<'_>, cursor: &TrendsCursor, view: Option<&TrendsView>, screen: Area, stale: bool) {
+fn head(pen: &mut Pen<'_>, cursor: &TrendsCursor, clock: Clock, view: Option<&TrendsView>, screen: Area, stale: bool) {
     let (first, second) = (screen.line(0), screen.line(1));
     let step = view.map_or_else(String::new, |view| format!(", 1 column = {}", length(view.step)));
     let stale = if stale { "STALE, " } else { "" };
@@ -114,7 +115,8 @@ fn head(pen: &mut Pen<'_>, cursor: &TrendsCursor, view: Option<&TrendsView>, scr
         x = pen.put(x, second.y, (second.x + second.width).saturating_sub(x), &name, style);
     }
     let left = (second.x + second.width).saturating_sub(x + 3);
-    let source = view.filter(|_| cursor.plot != TrendPlot::Days).map(trends::source).unwrap_or_default();
+    let source =
+        view.filter(|_| cursor.plot != TrendPlot::Days).map(|view| trends::source(view, clock)).unwrap_or_default();
     if pen.width(&source) <= left {
         pen.put_right(x + 2, second.y, left, &source, pen.theme.quiet());
     }
@@ -373,7 +375,7 @@ fn weeks(pen: &mut Pen<'_>, view: &TrendsView, cells: &Cells<'_>, area: Area) {
 }
 
 /// The axis with the cursor on it, and times below.
-fn axis(pen: &mut Pen<'_>, view: &TrendsView, cursor: &TrendsCursor, cells: &Cells<'_>, parts: &Parts) {
+fn axis(pen: &mut Pen<'_>, view: &TrendsView, cursor: &TrendsCursor, cells: &Cells<'_>, parts: &Parts, clock: Clock) {
     let quiet = pen.theme.quiet();
     let width = cells.columns.len();
     let line: String = std::iter::once('└').chain(std::iter::repeat_n(glyphs::RULE, width)).collect();
@@ -386,8 +388,8 @@ fn axis(pen: &mut Pen<'_>, view: &TrendsView, cursor: &TrendsCursor, cells: &Cel
     }
     let area = parts.labels;
     let mut taken = 0;
-    for at in ticks(view) {
-        let text = tick(view.wanted.range, at);
+    for at in ticks(view, clock) {
+        let text = tick(view.wanted.range, at, clock);
         let Some(cell) = cells.of_moment(at) else { continue };
         let length = pen.width(&text);
         if cell >= taken && usize::from(cell + length) <= width {
@@ -398,25 +400,22 @@ fn axis(pen: &mut Pen<'_>, view: &TrendsView, cursor: &TrendsCursor, cells: &Cel
 }
 
 /// Round times within the plot.
-fn ticks(view: &TrendsView) -> impl Iterator<Item = Timestamp> {
+fn ticks(view: &TrendsView, clock: Clock) -> impl Iterator<Item = Timestamp> {
     let secs: i64 = match view.wanted.range {
         TrendRange::Hour => 600,
         TrendRange::SixHours => 3_600,
         TrendRange::Day => 3 * 3_600,
         TrendRange::Week | TrendRange::Month => 86_400,
     };
-    let first = view.window.from.secs().div_euclid(secs) + 1;
     let to = view.window.to;
-    (first..).map(move |n| Timestamp::from_secs(n * secs)).take_while(move |at| *at < to)
+    std::iter::successors(Some(clock.next_round(view.window.from, secs)), move |at| Some(clock.next_round(*at, secs)))
+        .take_while(move |at| *at < to)
 }
 
-fn tick(range: TrendRange, at: Timestamp) -> String {
+fn tick(range: TrendRange, at: Timestamp, clock: Clock) -> String {
     match range {
-        TrendRange::Hour | TrendRange::SixHours | TrendRange::Day => wording::clock_short(at),
-        // `Fri 20 Nov 00:00Z` without what midnight does not say.
-        TrendRange::Week | TrendRange::Month => {
-            wording::clock(at).rsplit_once(' ').map_or_else(String::new, |(day, _)| day.to_owned())
-        }
+        TrendRange::Hour | TrendRange::SixHours | TrendRange::Day => clock.short(at),
+        TrendRange::Week | TrendRange::Month => clock.day(at),
     }
 }
 
@@ -501,7 +500,7 @@ fn days(pen: &mut Pen<'_>, view: &TrendsView, parts: &Parts) {
     let mut taken = 0;
     for (number, day) in (0..).zip(&view.days) {
         // Noon is within the day in every zone.
-        let text = tick(TrendRange::Month, day.start + Micros::from_secs(43_200));
+        let text = tick(TrendRange::Month, day.start + Micros::from_secs(43_200), Clock::UTC);
         let (at, length) = (number * wide, pen.width(&text));
         if at >= taken && area.x + LABELS + at + length <= area.x + area.width {
             pen.put(area.x + LABELS + at, below, length, &text, pen.theme.quiet());
@@ -562,7 +561,7 @@ fn narrow(pen: &mut Pen<'_>, app: &App, cursor: &TrendsCursor, view: Option<&Tre
     }
     alerts(pen, view, &cells, body.x + 1, body.line(2));
     let stretch = cursor.stretch(view);
-    let when = format!("{} {unit}", trends::when(view, stretch));
+    let when = format!("{} {unit}", trends::when(view, stretch, app.clock()));
     let middle = stretch.from + Micros(stretch.length().0 / 2);
     if let Some(cell) = cells.of_moment(middle) {
         pen.tint(Area::new(body.x + 1 + cell, body.y, 1, 2), pen.theme.here());
