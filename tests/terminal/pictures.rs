@@ -15,7 +15,7 @@ use crate::tour::{Walk, World};
 const PICTURES: [(&str, Place, &[&str]); 3] = [
     ("dashboard", Place::Alerts, &["Services", "Alerts", "Baseline", "Analysis", "incident", "SUSPECTS"]),
     ("waterfall", Place::Trace, &["Trace ", "Waterfall", "SELF", "PCTL", "order-matcher order.match"]),
-    ("week", Place::Week, &["Week", "Mon ", "Sun ", "22 23", "order-matcher order.match"]),
+    ("week", Place::Week, &["Week", "Mon ", "Sun ", "22 23", "order-matcher order.match", "DRIFT", "neighbours"]),
 ];
 const SIZE: (u16, u16) = (120, 40);
 
@@ -139,7 +139,9 @@ fn drawn_anew() {
     });
     for (name, place, shown) in PICTURES {
         walk.go(place);
-        walk.session.wait(name, |session| shown.iter().all(|part| session.text().contains(part)));
+        walk.session.wait(name, |session| {
+            shown.iter().all(|part| session.text().contains(part)) && session.bytes.ends_with(b"\x1b[?2026l")
+        });
         fs::write(path(name), svg(walk.session.screen.screen())).unwrap();
     }
     walk.leave();

@@ -29,14 +29,15 @@ pub struct World {
 static WORLD: OnceLock<World> = OnceLock::new();
 
 fn world() -> &'static World {
-    WORLD.get_or_init(|| World::learnt("6", "1", "5"))
+    WORLD.get_or_init(|| World::learnt("4", "1", "0"))
 }
 
 impl World {
     /// Learns so many days at this rate of traffic, and waits until the fault, which begins so many seconds after the
     /// start, is found.
     pub fn learnt(rate: &str, days: &'static str, at: &str) -> Self {
-        let serve = [BINARY, "demo", "--serve", "--fault", "slow-matcher", "--at", at, "--rate", rate];
+        let serve =
+            [BINARY, "demo", "--serve", "--inject", "slow:6:order-matcher:order.match", "--at", at, "--rate", rate];
         let mut served = Session::start_program(&serve, 120, 40, &[]);
         served.wait("the addresses", |session| session.text().matches("http://").count() == 3);
         let text = served.text();
@@ -353,22 +354,35 @@ fn without_colour_every_screen_keeps_its_emphasis() {
     assert!(!text.contains("\x1b[m"), "no bare reset, which would wipe bold and reverse");
 }
 
-#[test]
-fn a_note_that_is_being_written_outlives_a_hangup() {
+/// Types at a place, hangs up, and starts again with the same home: there it is.
+fn type_and_hang_up(place: Place, typed: &str, text: &str, told: &str) {
     let mut walk = Walk::with(world().at_the_incident(120, 40, &[]));
-    walk.go(Place::Note);
-    walk.session.type_keys(b"the matcher waits for its lock");
-    walk.session.wait("the text", |session| session.text().contains("waits for its lock"));
+    walk.go(place);
+    walk.session.type_keys(typed.as_bytes());
+    walk.session.wait("the text", |session| session.text().contains(text));
     walk.session.signal("HUP");
     assert_eq!(walk.session.end().exit_code(), 129);
     walk.session.assert_left_as_it_was();
     let home = walk.session.home_left();
     let mut again = world().sitting_at(home, 120, 40, &[]);
     again.drawn();
-    again.wait("what was written to be told", |session| session.text().contains("A note on incident"));
+    again.wait("what was typed to be told", |session| session.text().contains(told));
+    // It is found anew, with another number.
     again.wait("the incident", |session| session.text().contains("incident: order-matcher"));
     let mut walk = Walk::with(again);
-    walk.go(Place::Note);
-    assert!(walk.session.text().contains("the matcher waits for its lock"), "{}", walk.session.text());
+    walk.go(place);
+    assert!(walk.session.text().contains(text), "{}", walk.session.text());
     walk.leave();
+}
+
+#[test]
+fn a_note_that_is_being_written_outlives_a_hangup() {
+    let text = "the matcher waits for its lock";
+    type_and_hang_up(Place::Note, text, text, "A note on incident");
+}
+
+#[test]
+fn an_acknowledgement_that_is_being_typed_outlives_a_hangup() {
+    let text = "looking at its lock";
+    type_and_hang_up(Place::ActForm, &format!("\t{text}"), text, "An acknowledgement of incident");
 }
