@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::signal;
@@ -66,6 +67,8 @@ pub struct TtyScreen {
     // Dropped in this order: no frame may follow the giving back.
     terminal: Terminal<CrosstermBackend<Pending>>,
     pending: Pending,
+    /// What the terminal shows; `None` where every cell is to be painted.
+    shown: Option<Buffer>,
     outlet: Outlet,
     clipboard: Clipboard,
     tty: Tty,
@@ -87,7 +90,7 @@ impl TtyScreen {
         let outlet = Outlet::start(tty.writer()?)?;
         tty.take()?;
         let terminal = Terminal::new(CrosstermBackend::new(pending.clone()))?;
-        Ok(Self { terminal, pending, outlet, clipboard, tty })
+        Ok(Self { terminal, pending, shown: None, outlet, clipboard, tty })
     }
 
     #[must_use]
@@ -132,8 +135,16 @@ impl Screen for TtyScreen {
             pending.extend_from_slice(&copied);
             pending.extend_from_slice(BEGIN);
         });
-        self.terminal.draw(|frame| ui::draw(frame, app, look, now))?;
+        let drawn = self.terminal.draw(|frame| ui::draw(frame, app, look, now))?;
+        let same = self.shown.as_ref() == Some(drawn.buffer);
+        if !same {
+            self.shown = Some(drawn.buffer.clone());
+        }
         let mut bytes = self.pending.with(std::mem::take);
+        if same && copied.is_empty() {
+            // Resets alone are 41 bytes a frame, on a line that may be thin.
+            return Ok(());
+        }
         bytes.extend_from_slice(END);
         self.outlet.give(bytes)
     }
@@ -148,6 +159,7 @@ impl Screen for TtyScreen {
 
     fn fit(&mut self, size: Option<(u16, u16)>) -> io::Result<()> {
         let (columns, rows) = size.unwrap_or_else(|| self.tty.size());
+        self.shown = None;
         self.terminal.resize(Rect::new(0, 0, columns, rows))
     }
 
